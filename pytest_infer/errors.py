@@ -1,0 +1,69 @@
+"""Everything that can go wrong and is not a verdict.
+
+InferError
+├── UsageError               a marker, an option or an input that can't be right
+├── MissingDependencyError   an optional package that is not installed
+├── EngineBuildError         a model that could not be built or loaded
+├── PrecisionError           an engine that is not what was asked for
+├── MeasurementError         a target or a worker that failed while it was measured
+├── DeviceError              a device that is not there or can't be used
+└── BaselineError            a store that can't be read or written
+    ├── BaselineNotFoundError
+    ├── BaselineCorruptError
+    └── BaselineSchemaError
+
+Each message says what happened, where, and what to do next. A verdict (slower, over budget, inaccurate) is no
+exception: the plugin turns it into a test failure.
+"""
+
+from __future__ import annotations
+
+
+class InferError(Exception):
+    """Root of all errors raised on purpose by pytest-infer."""
+
+
+class UsageError(InferError):
+    """A marker, an option or an input that can't be right."""
+
+
+class MissingDependencyError(InferError):
+    """An optional package is not installed; the message names the extra that brings it."""
+
+    def __init__(self, package: str, extra: str, wanted_by: str) -> None:
+        """Name the missing `package`, the `extra` that installs it, and what wanted it."""
+        super().__init__(
+            f"{wanted_by} needs the package {package!r}, which is not installed: pip install 'pytest-infer[{extra}]'"
+        )
+
+
+class EngineBuildError(InferError):
+    """A model could not be converted, built or loaded."""
+
+
+class PrecisionError(InferError):
+    """An engine is not what was asked for; timing it would put one thing's number under another's name."""
+
+
+class MeasurementError(InferError):
+    """A target or a worker process failed while it was measured."""
+
+
+class DeviceError(InferError):
+    """A device is not there or can't be used."""
+
+
+class BaselineError(InferError):
+    """A baseline store can't be read or written."""
+
+
+class BaselineNotFoundError(BaselineError):
+    """A baseline that was asked for does not exist."""
+
+
+class BaselineCorruptError(BaselineError):
+    """A baseline file does not hold what its schema promises; it is never overwritten."""
+
+
+class BaselineSchemaError(BaselineError):
+    """A baseline file was written by a newer pytest-infer."""
