@@ -1,0 +1,146 @@
+"""Outputs held against a reference, and against labels. Pure: arrays in, figures out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+_SMALLEST_SHARE: Final = 1e-6
+"""Relative errors are taken over at least this share of the reference's largest magnitude: zeros have none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accuracy:
+    """How right an engine is. Figures that nothing was there for (labels, a reference) are None.
+
+    Attributes:
+        cosine: smallest cosine similarity to the reference's outputs over outputs and samples.
+        max_abs_error, max_rel_error: largest errors against them over all elements.
+        top1, top5: shares of samples whose label is the best, among the best five.
+        top1_drop, top5_drop: how much lower than the reference's; without labels, the share of samples on which the
+            reference's best class is not the engine's (not among its five).
+        notes: where the figures come from.
+        non_finite: where outputs hold NaN or infinity.
+    """
+
+    cosine: float | None = None
+    max_abs_error: float | None = None
+    max_rel_error: float | None = None
+    top1: float | None = None
+    top5: float | None = None
+    top1_drop: float | None = None
+    top5_drop: float | None = None
+    notes: tuple[str, ...] = ()
+    non_finite: tuple[str, ...] = ()
+
+    def figures(self) -> dict[str, float]:
+        """The figures that are there, by name."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if isinstance(value, float)}
+
+
+def accuracy(
+    outputs: Mapping[str, NDArray[Any]],
+    reference: Mapping[str, NDArray[Any]] | None,
+    labels: NDArray[Any] | None,
+    notes: tuple[str, ...] = (),
+) -> Accuracy:
+    """All figures that outputs (by name, scores first), reference outputs and labels allow.
+
+    Raises:
+        ValueError: shapes that don't fit each other.
+    """
+    broken = non_finite(outputs)
+    if broken:
+        return Accuracy(notes=notes, non_finite=broken)
+    mine = list(outputs.values())
+    figures: dict[str, float] = {}
+    if reference is not None:
+        theirs = list(reference.values())
+        figures |= compare(mine, theirs)
+        if labels is None and theirs[0].ndim == 2 and theirs[0].shape[1] > 1:  # noqa: PLR2004 - samples by classes
+            best = theirs[0].argmax(axis=1)
+            figures |= {f"top{k}_drop": 1.0 - top_k(mine[0], best, k) for k in (1, 5)}
+    if labels is not None:
+        figures |= against_labels(mine[0], labels, None if reference is None else next(iter(reference.values())))
+    return Accuracy(notes=notes, **figures)
+
+
+def compare(outputs: Sequence[NDArray[Any]], reference: Sequence[NDArray[Any]]) -> dict[str, float]:
+    """How far `outputs` are from the `reference`, same number and shapes, in double precision.
+
+    `cosine` is the smallest over outputs and samples (first dimension), `max_abs_error` and `max_rel_error` the
+    largest over all elements.
+
+    Raises:
+        ValueError: the outputs differ in number or shape.
+    """
+    if len(outputs) != len(reference):
+        raise ValueError(f"{len(outputs)} outputs against {len(reference)} of the reference")
+    cosines, absolute, relative = [1.0], [0.0], [0.0]
+    for mine, theirs in zip(outputs, reference, strict=True):
+        if mine.shape != theirs.shape:
+            raise ValueError(f"an output of shape {list(mine.shape)} against {list(theirs.shape)} of the reference")
+        if not mine.size:
+            continue
+        a, b = np.asarray(mine, np.float64), np.asarray(theirs, np.float64)
+        cosines.append(float(_cosines(a, b).min()))
+        error = np.abs(a - b)
+        absolute.append(float(error.max()))
+        floor = max(float(np.abs(b).max()) * _SMALLEST_SHARE, float(np.finfo(np.float64).tiny))
+        relative.append(float((error / np.maximum(np.abs(b), floor)).max()))
+    return {"cosine": min(cosines), "max_abs_error": max(absolute), "max_rel_error": max(relative)}
+
+
+def _cosines(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    rows = a.shape[0] if a.ndim > 1 else 1
+    a, b = a.reshape(rows, -1), b.reshape(rows, -1)
+    norms: NDArray[np.float64] = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    both_zero = (np.linalg.norm(a, axis=1) == 0) & (np.linalg.norm(b, axis=1) == 0)
+    products: NDArray[np.float64] = (a * b).sum(axis=1) / np.where(norms == 0, 1.0, norms)
+    return np.where(both_zero, 1.0, products)
+
+
+def top_k(scores: NDArray[Any], labels: NDArray[Any], k: int) -> float:
+    """The share of rows of `scores` (samples, classes) whose label is among the k highest.
+
+    Raises:
+        ValueError: shapes that can't be scores and labels.
+    """
+    if scores.ndim != 2 or labels.shape != scores.shape[:1]:  # noqa: PLR2004 - samples by classes
+        raise ValueError(f"labels need scores (samples, classes) and one label a sample: {scores.shape}, {labels.shape}")
+    k = min(k, scores.shape[1])
+    best = np.argpartition(-scores, k - 1, axis=1)[:, :k]
+    return float((best == labels[:, None]).any(axis=1).mean())
+
+
+def against_labels(
+    scores: NDArray[Any], labels: NDArray[Any], reference_scores: NDArray[Any] | None
+) -> dict[str, float]:
+    """Top-1 and top-5 of `scores`, and their drop from the reference's where there is one (positive is worse)."""
+    figures = {"top1": top_k(scores, labels, 1), "top5": top_k(scores, labels, 5)}
+    if reference_scores is not None:
+        for name, k in (("top1", 1), ("top5", 5)):
+            figures[f"{name}_drop"] = top_k(reference_scores, labels, k) - figures[name]
+    return figures
+
+
+def non_finite(outputs: Mapping[str, NDArray[Any]]) -> tuple[str, ...]:
+    """Where outputs hold NaN or infinity, one line an output; empty when all are finite."""
+    found = []
+    for name, array in outputs.items():
+        if array.dtype.kind not in "fc":
+            continue
+        bad = ~np.isfinite(array)
+        if bad.any():
+            first = np.unravel_index(int(bad.argmax()), array.shape)
+            where = [int(i) for i in first]
+            found.append(f"output {name!r}: {int(bad.sum())} of {array.size} values not finite, first {array[first]} at {where}")
+    return tuple(found)

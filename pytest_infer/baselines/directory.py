@@ -1,0 +1,133 @@
+"""Baselines in a folder of the repository: `<folder>/<device>/<test module path>.json`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from pytest_infer.baselines.codec import decode, encode
+from pytest_infer.baselines.schema import SCHEMA, BaselineFile, BaselineRun, Entry, Session, appended
+from pytest_infer.errors import BaselineCorruptError, BaselineError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from pytest_infer.baselines.store import Update
+    from pytest_infer.device.fingerprint import Device
+
+
+class DirectoryStore:
+    """A BaselineStore of JSON files, written atomically, under a lock."""
+
+    def __init__(self, folder: Path) -> None:
+        """Use `folder`; it is made when something is saved."""
+        self._folder = folder
+
+    def path(self, device: Device, module: str) -> Path:
+        """The file of a test module; a module outside rootdir (`../x`) stays inside the folder."""
+        parts = ["__" if part == ".." else part for part in PurePosixPath(module).parts if part not in {"/", "."}]
+        return self._folder.joinpath(device.slug, *parts).with_suffix(".json")
+
+    def read(self, device: Device, module: str) -> BaselineFile | None:
+        """One module's file, or None."""
+        path = self.path(device, module)
+        try:
+            text = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise BaselineError(f"{path} can't be read: {error.strerror}") from error
+        file = decode(text, path)
+        if file.device.get("slug") != device.slug:
+            raise BaselineCorruptError(
+                f"{path} was recorded on {file.device.get('slug')!r}, not on {device.slug!r}; move it to the folder of its device"
+            )
+        return file
+
+    def read_all(self, device: Device) -> Iterator[BaselineFile]:
+        """Every file of the device that can be read; a broken one is told by the tests that need it."""
+        for path in sorted((self._folder / device.slug).rglob("*.json")):
+            with contextlib.suppress(BaselineError, OSError):
+                yield decode(path.read_bytes(), path)
+
+    def devices(self) -> tuple[str, ...]:
+        """Slugs of the devices that have baselines."""
+        with contextlib.suppress(OSError):
+            return tuple(sorted(entry.name for entry in self._folder.iterdir() if entry.is_dir()))
+        return ()
+
+    def check_writable(self, device: Device) -> None:
+        """Make the device's folder and try to write there."""
+        folder = self._folder / device.slug
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except OSError as error:
+            raise BaselineError(
+                f"baselines can't be written to {folder}: {error.strerror}; mend it, or choose another place with --infer-baselines"
+            ) from error
+
+    def save(self, device: Device, session_id: str, session: Session, updates: Iterable[Update], *, reset: bool) -> int:
+        """Merge the updates into their files, one atomic write a file."""
+        by_module: dict[str, list[Update]] = {}
+        for update in updates:
+            by_module.setdefault(update.module, []).append(update)
+        for module, changes in by_module.items():
+            self._save_module(device, module, session_id, session, changes, reset=reset)
+        return sum(len(changes) for changes in by_module.values())
+
+    def _save_module(  # noqa: PLR0913 - one write, and all that it says
+        self, device: Device, module: str, session_id: str, session: Session, changes: list[Update], *, reset: bool
+    ) -> None:
+        import filelock
+
+        path = self.path(device, module)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with filelock.FileLock(path.with_suffix(".lock")):
+                file = self.read(device, module) or BaselineFile(
+                    schema=SCHEMA, device={"slug": device.slug, **device.identity}
+                )
+                _replace(path, encode(_merged(file, session_id, session, changes, reset=reset)))
+            path.with_suffix(".lock").unlink(missing_ok=True)
+        except OSError as error:
+            raise BaselineError(f"{path} could not be written: {error.strerror}; it is as it was before") from error
+
+
+def _merged(
+    file: BaselineFile, session_id: str, session: Session, changes: list[Update], *, reset: bool
+) -> BaselineFile:
+    entries = dict(file.entries)
+    for update in changes:
+        empty = Entry(workload=dict(update.workload))
+        entries[update.key] = appended(empty if reset else entries.get(update.key, empty), update.runs)
+    sessions = {**file.sessions, session_id: session}
+    used = {run.session for entry in entries.values() for run in entry.runs}
+    return BaselineFile(
+        schema=SCHEMA,
+        device=file.device,
+        sessions={key: value for key, value in sessions.items() if key in used},
+        entries=entries,
+    )
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write all of it or nothing: a temporary file beside it, flushed to disk, then renamed over it."""
+    descriptor, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(draft).chmod(0o644)
+        Path(draft).replace(path)
+    except BaseException:
+        Path(draft).unlink(missing_ok=True)
+        raise
+
+
+__all__ = ["BaselineRun", "DirectoryStore"]

@@ -1,0 +1,65 @@
+"""What a baseline file holds. History of `schema`: 1 - the first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from pytest_infer.measurement import Samples
+
+SCHEMA: Final = 1
+MAX_RUNS: Final = 20
+"""Accepted runs an entry keeps: the oldest session as the drift anchor, then the newest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """One recording: when, in which surroundings, and why, where a reset gave a reason."""
+
+    recorded: str
+    environment: dict[str, str] = field(default_factory=dict)
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaselineRun:
+    """One accepted run, in a process of its own."""
+
+    session: str
+    metrics: dict[str, float]
+    samples: Samples | None = None
+    model: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """The accepted runs of one measurement of one test, oldest first."""
+
+    workload: dict[str, Any]
+    runs: tuple[BaselineRun, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaselineFile:
+    """The entries of one test module on one device, by `entry_key`."""
+
+    schema: int
+    device: dict[str, str | int | float]
+    sessions: dict[str, Session] = field(default_factory=dict)
+    entries: dict[str, Entry] = field(default_factory=dict)
+
+
+def entry_key(test: str, name: str, digest: str) -> str:
+    """The key of a measurement: the test's id within its module, the measurement's name, the workload's digest."""
+    return " ".join(part for part in (test, name, digest) if part)
+
+
+def appended(entry: Entry, runs: tuple[BaselineRun, ...]) -> Entry:
+    """`entry` with `runs` behind, at most MAX_RUNS: the oldest session stays, the rest are the newest."""
+    everything = (*entry.runs, *runs)
+    if len(everything) > MAX_RUNS:
+        anchor = tuple(run for run in everything if run.session == everything[0].session)
+        rest = everything[len(anchor) :]
+        kept = max(0, MAX_RUNS - len(anchor))
+        everything = (*anchor, *rest[len(rest) - kept :])[-max(MAX_RUNS, len(anchor)) :]
+    return Entry(workload=entry.workload, runs=everything)

@@ -1,0 +1,235 @@
+"""One test under measurement: the engines that it opened and the measurements it made. The `infer` fixture's object."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from pytest_infer.benchmark_fixture import disabled, from_benchmark
+from pytest_infer.device.cpu import thread_count
+from pytest_infer.engines.open import EngineRequest, Surroundings, open_target
+from pytest_infer.engines.target import CallableTarget, InferEngine
+from pytest_infer.errors import UsageError
+from pytest_infer.marker import parse
+from pytest_infer.measure.host_memory import PeakMemory
+from pytest_infer.measuring import UNAVAILABLE_ON_CPU, Bench, measure_target
+from pytest_infer.referencing import hold
+from pytest_infer.workload import Precision, Scenario
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from pytest_infer.accuracy import Accuracy
+    from pytest_infer.device.fingerprint import Device
+    from pytest_infer.engines.target import Target
+    from pytest_infer.marker import Request
+    from pytest_infer.measurement import Measurement
+
+_NEEDS_LABELS: Final = ("top1", "top5")
+
+
+class InferCase:
+    """Builds engines, compares and measures for one test; what it measured is judged after the test's body."""
+
+    def __init__(self, request: Request, bench: Bench, *, test_folder: Path) -> None:
+        """Serve the test that asked for `request` and lies in `test_folder`.
+
+        Raises:
+            UsageError: it asks for what this device or this version has not.
+        """
+        self.request = request
+        self.measurements: list[Measurement] = []
+        self._bench = bench
+        self._test_folder = test_folder
+        self._marker_request: EngineRequest | None = None
+        self._marker_target: Target | None = None
+        self._open: list[Target] = []
+        self._requests: dict[int, EngineRequest] = {}
+        self._accuracy: dict[int, Accuracy] = {}
+        self._check()
+
+    @property
+    def device(self) -> Device:
+        """What is measured on."""
+        return self._bench.device
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """The metrics that budgets and the gate ask for."""
+        return (*self.request.gate, *(limit.name for limit in self.request.budget.cost))
+
+    def marker_engine(self) -> Target:
+        """The engine that the marker describes (the `infer_engine` fixture)."""
+        r = self.request
+        if r.model is None:
+            raise UsageError("infer_engine needs a model: @pytest.mark.infer(model='path/to/model.onnx')")
+        self._marker_target = self._opened(self._engine_request(r))
+        return self._marker_target
+
+    def engine(  # noqa: PLR0913 - the contract's signature
+        self,
+        model: str | os.PathLike[str] | Callable[..., Any],
+        *,
+        backend: str | None = None,
+        precision: str | None = None,
+        batch: int | None = None,
+        shapes: Mapping[str, tuple[int, ...]] | None = None,
+        calibration: Any = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> Target:
+        """Build and load another engine; arguments as the marker's.
+
+        Raises:
+            UsageError, EngineBuildError, PrecisionError: as they say.
+        """
+        given = {"model": model, "backend": backend, "precision": precision, "batch": batch, "shapes": shapes,
+                 "calibration": calibration, "options": options}  # fmt: skip
+        return self._opened(self._engine_request(parse({k: v for k, v in given.items() if v is not None})))
+
+    def measure(
+        self, target: Target | Callable[..., Any], inputs: Any = None, *, scenario: str | None = None
+    ) -> Measurement:
+        """Measure an engine or any callable; the marker's budgets and the baselines hold for it.
+
+        Args:
+            target: what to measure.
+            inputs: for an engine an array, a dict by name, or a list of either to go through in turn; for a callable a
+                tuple of arguments, a dict of keyword arguments, any other single argument, or a list of such.
+            scenario: how requests arrive.
+        """
+        if scenario is not None:
+            _check_scenario(parse({"scenario": scenario}).scenario)
+        if not isinstance(target, InferEngine | CallableTarget):
+            if not callable(target):
+                raise UsageError(f"infer.measure takes an engine or a callable, not {type(target).__name__}")
+            request = replace(self._engine_request(self.request), model=target, precision=None, shapes={}, calibration=None)
+            target = self._opened(request)
+        name = "" if target is self._marker_target else target.workload.target
+        count = sum(m.name.partition("#")[0] == name for m in self.measurements)
+        return self._measured(target, inputs, name=f"{name}#{count + 1}" if count else name)
+
+    def accuracy(self, engine: Target, *, reference: Any = None, inputs: Any = None, labels: Any = None) -> Accuracy:
+        """Hold an engine's outputs against a reference's, and against labels; the marker's budgets hold for them.
+
+        Args:
+            engine: the one under test.
+            reference: a precision, a model file, a callable or another engine; by default the marker's, else fp32.
+            inputs: any number of samples; by default those that the engine saw last.
+            labels: one class a sample.
+        """
+        reference = self.request.reference if reference is None else reference
+        found = hold(
+            engine,
+            reference=reference,
+            inputs=inputs,
+            labels=labels,
+            open_engine=lambda model, precision: self._like(engine, model, precision),
+        )
+        self._accuracy[id(engine)] = found
+        return found
+
+    def finish(self, benchmark: Any = None, *, marked: bool = True) -> None:
+        """After the body: measure the marker's engine if nothing was measured, and see that something was.
+
+        Args:
+            benchmark: pytest-benchmark's fixture, where the test has it: its rounds are the measurement.
+            marked: whether the test has our marker, and so must have measured something.
+
+        Raises:
+            UsageError: nothing was measured.
+        """
+        if benchmark is not None:
+            if disabled(benchmark):
+                return
+            if (measurement := from_benchmark(benchmark, self.request, self.wanted)) is not None:
+                self.measurements.append(measurement)
+        if not self.measurements and self._marker_target is not None:
+            self._measured(self._marker_target, None, name="")
+        if marked and not self.measurements:
+            raise UsageError(
+                "marked with infer, but nothing was measured: take the infer_engine fixture, or call infer.measure(...)"
+            )
+
+    def close(self) -> None:
+        """Give back every engine."""
+        while self._open:
+            self._open.pop().close()
+
+    def _measured(self, target: Target, inputs: Any, *, name: str) -> Measurement:
+        accuracy = self._accuracy.get(id(target)) or self._held(target)
+        others = [
+            (f"speedup_over_{precision}", self._like(target, None, precision)) for precision in self.request.speedups
+        ]
+        measurement = measure_target(
+            target, inputs, name=name, wanted=self.wanted, accuracy=accuracy, against=others, bench=self._bench
+        )
+        self.measurements.append(measurement)
+        return measurement
+
+    def _held(self, target: Target) -> Accuracy | None:
+        """The accuracy that nobody asked for by name: finite always, against fp32 where the precision is another."""
+        budget, reference = self.request.budget.accuracy, self.request.reference
+        for limit in budget:
+            if limit.name in _NEEDS_LABELS:
+                raise UsageError(
+                    f"{limit.key} needs labels: call infer.accuracy(engine, inputs=..., labels=...) in the test's body"
+                )
+        if isinstance(target, CallableTarget) and reference is None:
+            if budget:
+                raise UsageError(f"{budget[0].key} needs a reference: a callable has none of its own; give reference=...")
+            return None
+        return self.accuracy(target)
+
+    def _like(self, target: Target, model: Any, precision: Precision) -> Target:
+        request = self._requests[id(target)]
+        return self._opened(replace(request, model=request.model if model is None else model, precision=precision))
+
+    def _opened(self, request: EngineRequest) -> Target:
+        around = Surroundings(
+            device=self._bench.device,
+            test_folder=self._test_folder,
+            root=self._bench.settings.root,
+            plans=self._bench.plans,
+            threads=thread_count(),
+            memory=_memory_growth,
+        )
+        if not callable(request.model):
+            self._bench.progress(f"building {request.model} {request.precision or ''}".rstrip())
+        with self._bench.exclusive():
+            target = open_target(request, around)
+        self._open.append(target)
+        self._requests[id(target)] = request
+        return target
+
+    def _engine_request(self, r: Request) -> EngineRequest:
+        return EngineRequest(
+            model=r.model or "",
+            backend=r.backend or self._bench.settings.backend or "onnxruntime",
+            precision=r.precision,
+            batch=r.batch,
+            shapes=r.shapes,
+            options=r.options,
+            inputs=r.inputs,
+            calibration=r.calibration,
+            scenario=r.scenario,
+            fresh_build="build" in self.wanted,
+        )
+
+    def _check(self) -> None:
+        _check_scenario(self.request.scenario)
+        for name in self.wanted:
+            if name in UNAVAILABLE_ON_CPU:
+                raise UsageError(f"the metric {name!r} is not available on this backend yet ({self.device.name})")
+
+
+def _check_scenario(scenario: Scenario) -> None:
+    if scenario is not Scenario.SINGLE_STREAM:
+        raise UsageError(f"scenario={str(scenario)!r} is not available on this backend yet; single_stream is")
+
+
+def _memory_growth() -> Callable[[], tuple[float, float] | None]:
+    memory = PeakMemory()
+    memory.start()
+    return memory.resident_and_peak_mb

@@ -1,0 +1,1 @@
+"""What we ran on, and whether it was disturbed."""

@@ -1,0 +1,78 @@
+"""Was the CPU disturbed while we measured? Steal, pressure, involuntary switches, tracers."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+MAX_STEAL_SHARE: Final = 0.05
+"""Steal above this share of the time of all cores means that the host ran someone else (DESIGN 4.7)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CpuState:
+    """Counters of the kernel at one moment; zero where the platform has none.
+
+    Attributes:
+        total_ticks: clock ticks of all cores since boot.
+        steal_ticks: those that the hypervisor gave to another guest.
+        pressure_us: time in which some task waited for a CPU (PSI `some`), microseconds.
+        switches: involuntary context switches of this process.
+    """
+
+    total_ticks: int = 0
+    steal_ticks: int = 0
+    pressure_us: int = 0
+    switches: int = 0
+
+
+def read_cpu_state(proc: Path = Path("/proc")) -> CpuState:
+    """Read the counters now."""
+    ticks = [0]
+    steal = 0
+    pressure_us = switches = 0
+    try:
+        ticks = [int(t) for t in (proc / "stat").read_text().splitlines()[0].split()[1:9]]
+        steal = ticks[7]
+    except (OSError, ValueError, IndexError):
+        pass
+    try:
+        pressure_us = int((proc / "pressure/cpu").read_text().splitlines()[0].rpartition("total=")[2])
+    except (OSError, ValueError, IndexError):
+        pass
+    try:
+        import resource
+
+        switches = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
+    except ImportError:
+        pass
+    return CpuState(total_ticks=sum(ticks), steal_ticks=steal, pressure_us=pressure_us, switches=switches)
+
+
+def disturbance(before: CpuState, after: CpuState) -> tuple[str, ...]:
+    """The reasons why what was measured between two states is not to be believed; empty when it is."""
+    elapsed = after.total_ticks - before.total_ticks
+    steal = (after.steal_ticks - before.steal_ticks) / elapsed if elapsed else 0.0
+    if steal > MAX_STEAL_SHARE:
+        return (f"the hypervisor took {steal:.0%} of the CPU time (more than {MAX_STEAL_SHARE:.0%})",)
+    return ()
+
+
+def tracers() -> tuple[str, ...]:
+    """Coverage, debuggers and tracers that run now: what is timed under them is not the code's own time."""
+    found: list[str] = []
+    if (trace := sys.gettrace()) is not None:
+        found.append(f"a trace function is set ({_owner(trace)})")
+    if (profile := sys.getprofile()) is not None:
+        found.append(f"a profile function is set ({_owner(profile)})")
+    monitoring = getattr(sys, "monitoring", None)
+    if monitoring is not None:
+        found += [f"sys.monitoring is used by {name}" for i in range(6) if (name := monitoring.get_tool(i))]
+    return tuple(found)
+
+
+def _owner(function: object) -> str:
+    module = getattr(function, "__module__", None) or type(function).__module__
+    return f"{module.partition('.')[0]}: {getattr(function, '__qualname__', type(function).__qualname__)}"

@@ -1,0 +1,1 @@
+"""Engines at chosen precisions: one protocol, its backends, and the cache of their plans."""

@@ -1,0 +1,191 @@
+"""What is measured, as a test sees it: an engine to call, or any Python callable."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pytest_infer.engines.inputs import batch_of, filled, named, rotation
+from pytest_infer.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
+
+    from pytest_infer.engines.base import LoadedEngine
+    from pytest_infer.workload import TensorSpec, Workload
+
+
+class InferEngine:
+    """An engine that is built and loaded. Call it with arrays, or a dict of them, and get arrays.
+
+    One output comes as an array, several as a tuple in the model's order. A batch smaller than the engine's is padded
+    and its outputs cut back.
+
+    Attributes:
+        workload: what a measurement of this engine means.
+        costs: what getting it cost: `build` (s), `load` (ms), `engine_size` (MB), by metric name.
+        model_digest: content of the model's file.
+        load_memory_mb: host memory that stayed, and peaked, while loading; None where it can't be told.
+    """
+
+    def __init__(  # noqa: D107, PLR0913 - described above
+        self,
+        loaded: LoadedEngine,
+        *,
+        workload: Workload,
+        costs: Mapping[str, float],
+        model_digest: str,
+        load_memory_mb: tuple[float, float] | None,
+        given_inputs: Any = None,
+    ) -> None:
+        self.workload = workload
+        self.costs = dict(costs)
+        self.model_digest = model_digest
+        self.load_memory_mb = load_memory_mb
+        self._loaded = loaded
+        self._given = given_inputs
+        self._last: dict[str, NDArray[Any]] | None = None
+
+    def __repr__(self) -> str:
+        """Say which engine this is."""
+        return f"<InferEngine {self.workload.target} {self.workload.backend} {self.workload.precision}>"
+
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        """Names, types and shapes of the inputs."""
+        return self._loaded.inputs
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the outputs."""
+        return self._loaded.outputs
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What the engine proved to be."""
+        return self._loaded.facts
+
+    def __call__(self, *inputs: Any) -> Any:
+        """Run once.
+
+        Raises:
+            UsageError: names, types or shapes that the model doesn't take.
+        """
+        given = inputs[0] if len(inputs) == 1 else inputs
+        mapping = named(given, self.inputs, self.workload.target)
+        arrays = filled(mapping, self.inputs, self.workload.target)
+        self._last = arrays
+        outputs = self._cut(self._loaded.infer(arrays), batch_of(mapping, self.inputs))
+        values = tuple(outputs[name] for name in self.outputs)
+        return values[0] if len(values) == 1 else values
+
+    def run_all(self, inputs: Any) -> dict[str, NDArray[Any]]:
+        """Outputs for any number of samples, taken through the engine batch by batch; `inputs` is left as the last."""
+        arrays = {name: np.asarray(value) for name, value in named(inputs, self.inputs, self.workload.target).items()}
+        batch = int(self.inputs[0].shape[0]) if self.inputs and self.inputs[0].shape else 1
+        total = next(iter(arrays.values())).shape[0] if arrays and next(iter(arrays.values())).ndim else 1
+        if total <= batch:
+            pieces = [self._run(arrays)]
+        else:
+            pieces = [
+                self._run({name: array[i : i + batch] for name, array in arrays.items()}) for i in range(0, total, batch)
+            ]
+        return {name: np.concatenate([p[name] for p in pieces]) if len(pieces) > 1 else pieces[0][name] for name in self.outputs}
+
+    def runnable(self, inputs: Any = None) -> Callable[[], object]:
+        """A callable for the loop: buffers bound, on `inputs`, else the last ones, else the marker's, else made up."""
+        return self._loaded.bind(self.rotation(inputs))
+
+    def rotation(self, inputs: Any = None) -> list[dict[str, NDArray[Any]]]:
+        """The input sets that a measurement goes through."""
+        if inputs is None and self._last is not None:
+            return [self._last]
+        return rotation(self._given if inputs is None else inputs, self.inputs, self.workload.target)
+
+    def close(self) -> None:
+        """Give back what it holds."""
+        self._loaded.close()
+
+    def _run(self, mapping: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+        arrays = filled(mapping, self.inputs, self.workload.target)
+        return self._cut(self._loaded.infer(arrays), batch_of(mapping, self.inputs))
+
+    def _cut(self, outputs: dict[str, NDArray[Any]], batch: int | None) -> dict[str, NDArray[Any]]:
+        if batch is None:
+            return outputs
+        full = self.inputs[0].shape[0]
+        return {n: a[:batch] if a.ndim and a.shape[0] == full else a for n, a in outputs.items()}
+
+
+class CallableTarget:
+    """Any Python callable under measurement. It computes as it is; what it does is the caller's word."""
+
+    def __init__(self, function: Callable[..., Any], *, workload: Workload, given_inputs: Any = None) -> None:
+        """Wrap `function`; `given_inputs` are the marker's."""
+        self.workload = workload
+        self.costs: dict[str, float] = {}
+        self.model_digest: str | None = None
+        self.load_memory_mb: tuple[float, float] | None = None
+        self.facts: Mapping[str, Any] = {}
+        self._function = function
+        self._given = given_inputs
+        self._last: tuple[tuple[Any, ...], dict[str, Any]] | None = None
+
+    def __repr__(self) -> str:
+        """Say which callable this is."""
+        return f"<CallableTarget {self.workload.target}>"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function; its arguments are those that a later measurement uses."""
+        self._last = (args, kwargs)
+        return self._function(*args, **kwargs)
+
+    def runnable(self, inputs: Any = None) -> Callable[[], object]:
+        """A callable for the loop: the function on each of its argument sets in turn."""
+        sets = self.arguments(inputs)
+        function = self._function
+        if len(sets) == 1:
+            args, kwargs = sets[0]
+            if not args and not kwargs:
+                return function
+            return lambda: function(*args, **kwargs)
+        following = itertools.cycle(sets).__next__
+
+        def run() -> object:
+            args, kwargs = following()
+            return function(*args, **kwargs)
+
+        return run
+
+    def arguments(self, inputs: Any = None) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
+        """The argument sets: a list holds several; a tuple is positional, a dict by keyword, anything else one argument."""
+        if inputs is None and self._last is not None:
+            return [self._last]
+        given = self._given if inputs is None else inputs
+        if callable(given):
+            given = given()
+        if isinstance(given, list):
+            if not given:
+                raise UsageError(f"{self.workload.target}: inputs=[] holds no input; leave it out or give at least one")
+            return [_arguments(one) for one in given]
+        return [_arguments(given)]
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+
+Target = InferEngine | CallableTarget
+
+
+def _arguments(given: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    if given is None:
+        return (), {}
+    if isinstance(given, tuple):
+        return given, {}
+    if isinstance(given, dict):
+        return (), given
+    return (given,), {}

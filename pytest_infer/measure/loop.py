@@ -1,0 +1,138 @@
+"""The sampling loop: a plain callable and a clock in, nanoseconds out. It knows no engine."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import statistics
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from pytest_infer.errors import MeasurementError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Run = Callable[[], object]
+    Clock = Callable[[], int]
+
+WARMUP_NS: Final = 200_000_000
+WARMUP_ITERATIONS: Final = 10
+WARMUP_BOUND_NS: Final = 1_500_000_000
+"""Warm-up lasts at least the first two, and is given up as not settling after the third."""
+
+WINDOW_NS: Final = 50_000_000
+WINDOW_ITERATIONS: Final = 3
+SETTLED_WITHIN: Final = 0.03
+"""Settled: the medians of the last three windows agree within this share."""
+
+BLOCKS: Final = 10
+FEWEST_BLOCKS: Final = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplingPlan:
+    """How long to measure: at least `min_time_ns` and `min_samples`, at most `max_time_ns`."""
+
+    min_time_ns: int
+    max_time_ns: int
+    min_samples: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timings:
+    """What the loop saw: blocks of single-call times in order, nanoseconds, and how the warm-up went."""
+
+    blocks_ns: tuple[tuple[int, ...], ...]
+    warmup: int
+    settled: bool
+
+    @property
+    def all_ns(self) -> list[int]:
+        """The times of all blocks, in order."""
+        return [time for block in self.blocks_ns for time in block]
+
+
+def time_block(run: Run, clock: Clock, iterations: int) -> list[int]:
+    """Call `run` this many times; the time of each call."""
+    times = [0] * iterations
+    for i in range(iterations):
+        start = clock()
+        run()
+        times[i] = clock() - start
+    return times
+
+
+def measure(run: Run, clock: Clock, plan: SamplingPlan) -> Timings:
+    """Warm up until times settle, then sample as planned, garbage collector off.
+
+    Raises:
+        MeasurementError: the plan's samples don't fit into its time; the message says how long they take.
+    """
+    with _no_garbage_collection():
+        times, settled = warm_up(run, clock, min(WARMUP_BOUND_NS, plan.max_time_ns))
+        typical = max(1.0, statistics.median(times[-max(WINDOW_ITERATIONS, len(times) // 4) :]))
+        blocks = _sample(run, clock, plan, typical)
+    return Timings(blocks_ns=tuple(blocks), warmup=len(times), settled=settled)
+
+
+def warm_up(run: Run, clock: Clock, bound_ns: int) -> tuple[list[int], bool]:
+    """Call `run` until its times settle; all times, and whether they did."""
+    times: list[int] = []
+    begun = clock()
+    while True:
+        times += time_block(run, clock, 1)
+        elapsed = clock() - begun
+        if len(times) < WARMUP_ITERATIONS or elapsed < WARMUP_NS:
+            continue
+        window = max(WINDOW_ITERATIONS, round(WINDOW_NS / max(1, statistics.median(times[-WARMUP_ITERATIONS:]))))
+        if len(times) >= 3 * window and _agree([times[-3 * window : -2 * window], times[-2 * window : -window], times[-window:]]):
+            return times, True
+        if elapsed >= bound_ns:
+            return times, False
+        times += time_block(run, clock, max(1, window // 2))
+
+
+def _agree(windows: list[list[int]]) -> bool:
+    medians = [statistics.median(window) for window in windows]
+    return max(medians) <= min(medians) * (1 + SETTLED_WITHIN)
+
+
+def _sample(run: Run, clock: Clock, plan: SamplingPlan, typical_ns: float) -> list[tuple[int, ...]]:
+    wanted = max(plan.min_samples, FEWEST_BLOCKS, round(plan.min_time_ns / typical_ns))
+    if plan.min_samples * typical_ns > plan.max_time_ns:
+        raise MeasurementError(_too_slow(plan, typical_ns))
+    length = -(-wanted // BLOCKS)
+    blocks: list[tuple[int, ...]] = []
+    begun = clock()
+    while True:
+        blocks.append(tuple(time_block(run, clock, length)))
+        elapsed = clock() - begun
+        enough = len(blocks) >= FEWEST_BLOCKS and len(blocks) * length >= plan.min_samples
+        if enough and elapsed >= plan.min_time_ns:
+            return blocks
+        if elapsed >= plan.max_time_ns:
+            if enough:
+                return blocks
+            raise MeasurementError(_too_slow(plan, elapsed / (len(blocks) * length)))
+
+
+def _too_slow(plan: SamplingPlan, typical_ns: float) -> str:
+    samples = max(plan.min_samples, FEWEST_BLOCKS)
+    return (
+        f"{samples} samples at {typical_ns / 1e6:.3g} ms a call take {samples * typical_ns / 1e9:.3g} s, more than "
+        f"--infer-max-time={plan.max_time_ns / 1e9:g}; raise it to {samples * typical_ns * 1.5 / 1e9:.0f} or more, "
+        "or budget a lower percentile"
+    )
+
+
+@contextlib.contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    was_enabled = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

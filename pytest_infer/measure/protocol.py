@@ -1,0 +1,46 @@
+"""What a worker process and its parent say to each other: JSON over a local connection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pytest_infer.measurement import Measurement
+
+PROTOCOL: Final = 1
+"""Raised with every change of these messages; two sides that don't agree say so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What a worker is started for (in its environment, as JSON).
+
+    Attributes:
+        address, key: where to answer, and the secret that lets it.
+        target: the test's file and the rest of its node id.
+        args: the parent's own command line: the worker reads it whole, then is bent to its one test.
+        sys_path: the parent's.
+        cache_dir: pytest's cache of this worker.
+    """
+
+    protocol: int
+    address: Any
+    key: str
+    target: str
+    args: tuple[str, ...]
+    sys_path: tuple[str, ...]
+    cache_dir: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """How a worker's test ended.
+
+    Attributes:
+        outcome: `passed`, `failed` or `skipped`; what failed or why it was skipped is the `message`.
+        measurements: what was measured, when it passed.
+    """
+
+    outcome: str
+    message: str = ""
+    measurements: tuple[Measurement, ...] = ()

@@ -1,0 +1,50 @@
+"""From the loop's timings to metrics: quantiles, intervals, throughput."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.stats import t as student
+
+from pytest_infer.measurement import Samples
+from pytest_infer.metrics import PERCENTILES
+
+if TYPE_CHECKING:
+    from pytest_infer.measure.loop import Timings
+
+
+def summarise(timings: Timings) -> Samples:
+    """Counts, quantiles and block medians; only the percentiles that this many samples carry."""
+    times = np.array(timings.all_ns, np.int64)
+    quantiles = {"min": int(times.min()), "max": int(times.max())}
+    for metric in PERCENTILES:
+        if metric.quantile is not None and len(times) >= metric.min_samples:
+            quantiles[f"p{metric.quantile * 100:.0f}"] = int(np.quantile(times, metric.quantile))
+    return Samples(
+        count=len(times),
+        warmup=timings.warmup,
+        settled=timings.settled,
+        block_medians_ns=tuple(int(np.median(block)) for block in timings.blocks_ns),
+        quantiles_ns=quantiles,
+    )
+
+
+def latency_metrics(timings: Timings, samples: Samples, batch: int | None) -> dict[str, float]:
+    """Latency percentiles in ms, and throughput in samples/s (calls/s where there is no batch)."""
+    metrics = {}
+    for metric in PERCENTILES:
+        if metric.quantile is not None and (quantile := f"p{metric.quantile * 100:.0f}") in samples.quantiles_ns:
+            metrics[metric.name] = samples.quantiles_ns[quantile] / 1e6
+    total_ns = sum(timings.all_ns)
+    if total_ns:
+        metrics["throughput"] = (batch or 1) * samples.count / (total_ns / 1e9)
+    return metrics
+
+
+def latency_intervals(timings: Timings) -> dict[str, tuple[float, float]]:
+    """The 95 % interval of this run's median in ms: Student's over block medians, since neighbours in time agree."""
+    medians = np.array([np.median(block) for block in timings.blocks_ns])
+    half = float(student.ppf(0.975, medians.size - 1)) * float(medians.std(ddof=1)) / medians.size**0.5
+    middle = float(np.median(timings.all_ns))
+    return {"latency": ((middle - half) / 1e6, (middle + half) / 1e6)}

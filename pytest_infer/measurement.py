@@ -1,0 +1,58 @@
+"""One run's measurement of one workload: what travels from the loop to the verdict, the store and the reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Samples:
+    """Timings of single calls, summed up: counts, quantiles and block medians, never thousands of raw numbers.
+
+    Attributes:
+        count: how many calls were timed.
+        warmup: how many came before, until the times settled.
+        settled: whether they did.
+        block_medians_ns: the median of each block, in order.
+        quantiles_ns: by name: `min`, `p50`, `p90`, `p95`, `p99`, `max`; percentiles that too few samples carry are
+            left out.
+    """
+
+    count: int
+    warmup: int = 0
+    settled: bool = True
+    block_medians_ns: tuple[int, ...] = ()
+    quantiles_ns: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """One workload, measured once, in one process.
+
+    Attributes:
+        name: which of the test's measurements this is; empty for the engine of the marker.
+        workload: the workload's identity in plain values (`Workload.describe`).
+        digest: its digest.
+        metrics: values by metric name, in the metric's unit.
+        intervals: 99 % intervals within this run, by metric name.
+        samples: the timings behind `latency`.
+        accuracy: figures against the reference and the labels, by name.
+        accuracy_notes: where those figures come from; first of all where outputs are not finite.
+        facts: what the engine proved to be.
+        model_digest: content of the model, where there is a file.
+        disturbed: why this run is not to be believed.
+    """
+
+    name: str
+    workload: dict[str, Any]
+    digest: str
+    metrics: dict[str, float]
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
+    samples: Samples | None = None
+    accuracy: dict[str, float] = field(default_factory=dict)
+    accuracy_notes: tuple[str, ...] = ()
+    non_finite: tuple[str, ...] = ()
+    facts: dict[str, Any] = field(default_factory=dict)
+    model_digest: str | None = None
+    disturbed: tuple[str, ...] = ()

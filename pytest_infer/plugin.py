@@ -1,0 +1,322 @@
+"""Every hook and fixture, a few lines each. The one module that imports pytest; nothing heavy until a test needs it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import pytest
+
+from pytest_infer.config import OPTIONS, UPDATE_FLAGS, WORKER_VARIABLE, Settings, read_settings
+from pytest_infer.errors import InferError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pytest_infer.case import InferCase
+    from pytest_infer.engines.target import Target
+    from pytest_infer.measure.child import Line
+    from pytest_infer.result import Result
+    from pytest_infer.session import InferSession
+
+SETTINGS = pytest.StashKey[Settings]()
+SESSION = pytest.StashKey["InferSession"]()
+LINE = pytest.StashKey["Line"]()
+CASE = pytest.StashKey["InferCase | None"]()
+RESULTS = pytest.StashKey["tuple[Result, ...]"]()
+TESTS = pytest.StashKey[int]()
+SYS_PATH = pytest.StashKey[tuple[str, ...]]()
+ANSWERED = pytest.StashKey[tuple[str, str]]()
+_PARAMETER = "_infer_parameters"
+_FIXTURES = {"infer", "infer_engine"}
+
+
+# --- start -----------------------------------------------------------------------------------------------------------
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Register each option on the command line and in the ini file."""
+    group = parser.getgroup("infer", "inference performance regression testing")
+    for option in OPTIONS:
+        if option.flag:
+            group.addoption(option.name, action="store_true", default=None, help=option.help)
+        elif option.repeatable:
+            group.addoption(option.name, action="append", default=None, metavar=option.metavar, help=option.help)
+        else:
+            group.addoption(option.name, default=None, metavar=option.metavar, help=option.help)
+        parser.addini(option.dest, option.help, default="")
+    for flag, value in UPDATE_FLAGS.items():
+        group.addoption(
+            flag, action="store_const", const=value, dest="infer_update_baselines", default=None,
+            help="record: measure --infer-runs fresh processes a test, compare first, save last (default: append)",
+        )  # fmt: skip
+    parser.addini("infer_update_baselines", "append or reset", default="")
+    parser.addini("infer_update_reason", "why baselines are recorded; kept in the file", default="")
+    parser.addini("infer_session_prior", "declared spread of sessions, a fraction; calibrate replaces it", default="")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker, read the settings; a worker takes its job."""
+    config.addinivalue_line("markers", "infer(...): hold a network to budgets and baselines; see pytest-infer's README")
+    config.stash[SYS_PATH] = tuple(sys.path)
+    if text := os.environ.pop(WORKER_VARIABLE, None):
+        from pytest_infer.measure.child import Line, read_job
+        from pytest_infer.worker_mode import bend
+
+        job = read_job(text)
+        config.args = bend(config.option, job)
+        config.stash[LINE] = Line(job)
+    try:
+        config.stash[SETTINGS] = read_settings(
+            config.rootpath, config.option.__dict__.get, lambda name: str(config.getini(name))
+        )
+        if config.stash[SETTINGS].gpu != "none":
+            from pytest_infer.device.gpu import check_gpu
+
+            check_gpu(config.stash[SETTINGS].gpu)
+        if config.stash[SETTINGS].update and LINE not in config.stash:
+            _session(config)  # a store that can't be written is told before an hour of recording
+    except InferError as error:
+        raise pytest.UsageError(str(error)) from None
+    if LINE not in config.stash and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Ending(config), "infer-ending")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell an xdist worker how this pytest was started: its own command line is not the user's."""
+    node.workerinput["infer_args"] = [str(arg) for arg in node.config.invocation_params.args]
+
+
+# --- collection ------------------------------------------------------------------------------------------------------
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Parametrize by the lists of the marker. What is wrong with it is told in the test's setup."""
+    marks = [(mark.args, mark.kwargs) for mark in metafunc.definition.iter_markers("infer")]
+    if not marks or any(args for args, _ in marks):
+        return
+    from pytest_infer.marker import cases, merged
+
+    values, ids = cases(merged(marks))
+    if values:
+        metafunc.fixturenames.append(_PARAMETER)
+        metafunc.parametrize(_PARAMETER, values, ids=ids, indirect=True)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Count the gated tests: the level of each depends on it."""
+    session.config.stash[TESTS] = sum(_is_infer(item) for item in session.items)
+
+
+# --- one test --------------------------------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Check the marker; what is wrong is this test's error."""
+    item.stash[RESULTS] = ()
+    item.stash[CASE] = None
+    if _is_infer(item):
+        _case(item)
+
+
+@pytest.fixture
+def _infer_parameters(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+@pytest.fixture
+def infer(request: pytest.FixtureRequest) -> Generator[InferCase, None, None]:
+    """Build engines, compare and measure: `infer.engine`, `infer.measure`, `infer.accuracy`, `infer.device`."""
+    case = _case(request.node)
+    yield case
+    case.close()
+
+
+@pytest.fixture
+def infer_engine(request: pytest.FixtureRequest, infer: InferCase) -> Target | None:
+    """The engine that the marker describes, measured after the test's body passed."""
+    if _session(request.config).isolates(infer):
+        return None  # the body runs in a worker, and so does its engine
+    from pytest_infer.engines.open import PrecisionRefusedError
+
+    try:
+        return infer.marker_engine()
+    except PrecisionRefusedError as refusal:
+        pytest.skip(str(refusal))
+    except InferError as error:
+        _fail(error)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Leave the body to the workers where the test runs in processes of its own."""
+    case = pyfuncitem.stash.get(CASE, None)
+    return True if case is not None and _session(pyfuncitem.config).isolates(case) else None
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """After the body: measure, decide, and fail here, so that it is a failure like any other."""
+    value = yield
+    if (case := item.stash.get(CASE, None)) is not None:
+        _judge(item, case)
+    return value
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Send results along with the report, as plain values: it may come from an xdist worker."""
+    report = yield
+    if call.when == "call" and item.stash.get(RESULTS, ()):
+        import msgspec
+
+        report.infer_results = [msgspec.to_builtins(result) for result in item.stash[RESULTS]]
+    if LINE in item.config.stash:
+        _tell_parent(item, call)
+    return report
+
+
+class Ending:
+    """The controller's side of a session: collects results, saves, reports. Not registered in xdist's workers."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        """Serve one pytest."""
+        self._config = config
+        self._lines: list[tuple[str, str]] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take the results that a report brings."""
+        if content := getattr(report, "infer_results", None):
+            _session(self._config).keep(content)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Save what was recorded, unless the run was broken off; write the reports."""
+        if SESSION not in self._config.stash and not self._config.stash[SETTINGS].report:
+            return
+        from pytest_infer.report.terminal import summary
+        from pytest_infer.report.write import write_report
+
+        infer = _session(self._config)
+        self._lines = summary(infer.report(), verbose=self._config.get_verbosity() > 0) if infer.results else []
+        try:
+            broken_off = exitstatus in {pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR}
+            if not broken_off and (line := infer.save()):
+                self._lines.append((line, "bold"))
+            for path in infer.settings.report:
+                write_report(infer.report(), self._config.invocation_params.dir / path)
+                self._lines.append((f"report: {path}", ""))
+        except InferError as error:
+            self._lines.append((f"ERROR: {error}", "red"))
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """A line a measurement, also under -q."""
+        if self._lines:
+            terminalreporter.section("infer")
+            for text, style in self._lines:
+                terminalreporter.write_line(text, **({style: True} if style else {}))
+
+
+def _is_infer(item: pytest.Item) -> bool:
+    return item.get_closest_marker("infer") is not None or not _FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
+
+
+def _session(config: pytest.Config) -> InferSession:
+    if SESSION not in config.stash:
+        from pytest_infer.session import InferSession, Launch
+
+        worker_input = getattr(config, "workerinput", {})
+        extra: list[str] = []
+        if config.pluginmanager.hasplugin("cacheprovider"):
+            extra += ["-o", "cache_dir={cache_dir}"]
+        if config.pluginmanager.hasplugin("pytest_cov"):
+            extra.append("--no-cov")
+        launch = Launch(
+            args=(*worker_input.get("infer_args", map(str, config.invocation_params.args)), *extra),
+            cwd=config.invocation_params.dir,
+            sys_path=config.stash[SYS_PATH],
+        )
+        config.stash[SESSION] = InferSession(
+            config.stash[SETTINGS], launch, progress=lambda text: _progress(config, text), in_worker=LINE in config.stash
+        )
+    return config.stash[SESSION]
+
+
+def _case(item: pytest.Item) -> InferCase:
+    case = item.stash.get(CASE, None)
+    if case is not None:
+        return case
+    from pytest_infer.marker import merged, parse
+
+    parameters = getattr(item, "callspec", None)
+    try:
+        arguments = merged((mark.args, mark.kwargs) for mark in item.iter_markers("infer"))
+        chosen = parameters.params.get(_PARAMETER, {}) if parameters is not None else {}
+        session = _session(item.config)
+        session.tests = item.config.stash.get(TESTS, 1)
+        case = item.stash[CASE] = session.case(parse({**arguments, **chosen}), item.path)
+    except InferError as error:
+        _fail(error)
+    return case
+
+
+def _judge(item: pytest.Item, case: InferCase) -> None:
+    """Finish the measurements of a test whose body passed, and decide."""
+    from pytest_infer.report.failure import failure
+    from pytest_infer.report.properties import properties
+    from pytest_infer.session import SkippedInWorkerError
+
+    session = _session(item.config)
+    try:
+        if not session.isolates(case):
+            case.finish(getattr(item, "funcargs", {}).get("benchmark"), marked=item.get_closest_marker("infer") is not None)
+        if session.in_worker:
+            return
+        results = session.decide(item.nodeid, item.path, case)
+    except SkippedInWorkerError as skipped:
+        pytest.skip(str(skipped))
+    except InferError as error:
+        _fail(error)
+    finally:
+        _progress(item.config, "")
+    item.stash[RESULTS] = results
+    item.user_properties[:] = [pair for pair in item.user_properties if not pair[0].startswith("infer_")]
+    item.user_properties += [pair for result in results for pair in properties(result)]
+    if failed := [result for result in results if result.failed]:
+        pytest.fail("\n\n".join(failure(result, session.device) for result in failed), pytrace=False)
+
+
+def _tell_parent(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+    """In a worker: remember what went wrong first, and answer when the test is over."""
+    from pytest_infer.measure.protocol import Answer
+
+    if call.excinfo is not None and ANSWERED not in item.stash:
+        error = call.excinfo.value
+        outcome = "skipped" if isinstance(error, pytest.skip.Exception) else "failed"
+        plain = isinstance(error, pytest.skip.Exception | pytest.fail.Exception) and not getattr(error, "pytrace", False)
+        item.stash[ANSWERED] = (outcome, str(error) if plain else str(call.excinfo.getrepr(style="short")))
+    if call.when == "teardown":
+        outcome, message = item.stash.get(ANSWERED, ("passed", ""))
+        case = item.stash.get(CASE, None)
+        measurements = tuple(case.measurements) if case is not None and outcome == "passed" else ()
+        item.config.stash[LINE].answer(Answer(outcome=outcome, message=message, measurements=measurements))
+
+
+def _progress(config: pytest.Config, text: str) -> None:
+    """Show a line on long work where somebody looks at a terminal; an empty one wipes it."""
+    terminal = config.pluginmanager.getplugin("terminalreporter")
+    if terminal is None or not terminal.isatty or config.get_verbosity() < 0:
+        return
+    if text:
+        terminal.ensure_newline()
+    terminal.rewrite(text[: terminal._screen_width - 1] if hasattr(terminal, "_screen_width") else text, erase=True)
+
+
+def _fail(error: InferError) -> NoReturn:
+    raise pytest.fail.Exception(str(error), pytrace=False) from None

@@ -1,0 +1,97 @@
+"""What an engine's outputs are held against: the same model in fp32, another model, a callable, another engine."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pytest_infer.accuracy import Accuracy, accuracy
+from pytest_infer.engines.target import CallableTarget, InferEngine
+from pytest_infer.errors import UsageError
+from pytest_infer.workload import Precision
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
+
+    Outputs = Mapping[str, NDArray[Any]]
+
+
+def hold(
+    engine: InferEngine | CallableTarget,
+    *,
+    reference: Any,
+    inputs: Any,
+    labels: Any,
+    open_engine: Callable[[Any, Precision], InferEngine | CallableTarget],
+) -> Accuracy:
+    """Figures of `engine` on `inputs` (its last ones where None) against `reference` and `labels`.
+
+    `open_engine(model, precision)` makes another engine like this one; None as the model means the same file.
+
+    Raises:
+        UsageError: a reference, inputs or labels that don't fit the engine.
+    """
+    if isinstance(engine, CallableTarget):
+        return _hold_callable(engine, reference, inputs, labels)
+    sets = [inputs] if inputs is not None else engine.rotation()[:1]
+    outputs = engine.run_all(sets[0])
+    expected, note = _expected(engine, reference, sets[0], outputs, open_engine)
+    return _accuracy(outputs, expected, labels, note)
+
+
+def _expected(
+    engine: InferEngine,
+    reference: Any,
+    inputs: Any,
+    outputs: Outputs,
+    open_engine: Callable[[Any, Precision], InferEngine | CallableTarget],
+) -> tuple[Outputs | None, str]:
+    if reference is None:
+        reference = Precision.FP32
+    if isinstance(reference, InferEngine):
+        return reference.run_all(inputs), f"reference: {reference!r}"
+    if callable(reference):
+        return _as_outputs(reference(inputs), engine.outputs), f"reference: {getattr(reference, '__qualname__', reference)}"
+    if not isinstance(reference, str | os.PathLike):
+        raise UsageError(f"reference={reference!r}: a precision, a model file, a callable or an engine is needed")
+    model, precision = (None, Precision(str(reference))) if str(reference) in list(Precision) else (reference, Precision.FP32)
+    if model is None and precision is engine.workload.precision:
+        return (outputs, "reference: the engine itself") if precision is Precision.FP32 else (None, "")
+    other = open_engine(model, precision)
+    try:
+        if not isinstance(other, InferEngine):
+            raise UsageError(f"reference={reference!r} is no engine")
+        return other.run_all(inputs), f"reference: {'the same model' if model is None else Path(model).name} in {precision}"
+    finally:
+        other.close()
+
+
+def _hold_callable(target: CallableTarget, reference: Any, inputs: Any, labels: Any) -> Accuracy:
+    args, kwargs = target.arguments(inputs)[0]
+    outputs = _as_outputs(target(*args, **kwargs), ())
+    expected = None
+    if reference is not None:
+        if not callable(reference):
+            raise UsageError(f"reference={reference!r}: the reference of a callable is a callable")
+        expected = _as_outputs(reference(*args, **kwargs), ())
+    return _accuracy(outputs, expected, labels, "reference: a callable" if expected else "")
+
+
+def _as_outputs(value: Any, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
+    if isinstance(value, dict):
+        return {str(key): np.asarray(item) for key, item in value.items()}
+    values = value if isinstance(value, tuple | list) else (value,)
+    names = names if len(names) == len(values) else tuple(f"output {i}" for i in range(len(values)))
+    return {name: np.asarray(item) for name, item in zip(names, values, strict=True)}
+
+
+def _accuracy(outputs: Outputs, expected: Outputs | None, labels: Any, note: str) -> Accuracy:
+    try:
+        return accuracy(outputs, expected, None if labels is None else np.asarray(labels), (note,) if note else ())
+    except ValueError as error:
+        raise UsageError(f"the outputs can't be compared: {error}") from None

@@ -1,0 +1,1 @@
+"""Finished results, told: terminal, failure messages, JUnit properties, JSON."""

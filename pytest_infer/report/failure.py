@@ -1,0 +1,57 @@
+"""A failing result as the message of its test: someone reads only this in a CI log."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from pytest_infer.metrics import METRICS
+from pytest_infer.verdict import Outcome
+
+if TYPE_CHECKING:
+    from pytest_infer.device.fingerprint import Device
+    from pytest_infer.result import Result
+
+
+def failure(result: Result, device: Device) -> str:
+    """What was measured, what it breaks, where, what differs, and how to accept it."""
+    measurement = result.measurement
+    what = f" {measurement.name}" if measurement.name else ""
+    lines = [f"{result.outcome}: {result.nodeid}{what}", *(f"  {reason}" for reason in result.reasons)]
+    if "latency" in measurement.metrics:
+        lines.append(f"  measured: {measured(result)}")
+    lines.append(f"  device: {device.name} ({device.slug})")
+    if result.differs:
+        lines += ["  differs from the baseline's recording:", *(f"    {line}" for line in result.differs)]
+    elif result.outcome is Outcome.REGRESSED:
+        lines.append("  environment: as it was when the baseline was recorded")
+    return "\n".join([*lines, f"  {_way_out(result)}"])
+
+
+def measured(result: Result) -> str:
+    """The figures of a measurement on one line."""
+    metrics, samples = result.measurement.metrics, result.measurement.samples
+    parts = []
+    for name in ("latency", "p90_latency", "p99_latency", "throughput"):
+        if name in metrics:
+            low_high = result.measurement.intervals.get(name)
+            interval = f" [{low_high[0]:.4g}, {low_high[1]:.4g}]" if low_high else ""
+            parts.append(f"{name} {metrics[name]:.4g} {METRICS[name].unit}{interval}")
+    if samples is not None:
+        parts.append(f"{samples.count} samples" + ("" if samples.settled else ", never settled"))
+    return ", ".join(parts)
+
+
+def _way_out(result: Result) -> str:
+    command = f"pytest {shlex.quote(result.nodeid)} --infer-update-baselines"
+    match result.outcome:
+        case Outcome.REGRESSED:
+            return f"to accept the new speed: {command} --infer-force"
+        case Outcome.NO_BASELINE:
+            return f"to record one: {command}"
+        case Outcome.OVER_BUDGET:
+            return "to accept it: raise the budget in the test's marker"
+        case Outcome.INACCURATE:
+            return "to accept it: loosen the accuracy budget in the test's marker, if the outputs are finite"
+        case _:
+            return "it fails because of --infer-strict"

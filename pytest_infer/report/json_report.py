@@ -1,0 +1,104 @@
+"""The JSON report: one schema to write it and to read it back. History of `schema`: 1 - the first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from pytest_infer.errors import UsageError
+from pytest_infer.measurement import Samples
+from pytest_infer.verdict import Change, Outcome
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_infer.result import Result, RunReport
+
+SCHEMA: Final = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JsonResult:
+    """One measurement. `change` is the gated metric that says most, `changes` are all of them."""
+
+    nodeid: str
+    name: str
+    outcome: Outcome
+    failed: bool
+    workload: dict[str, Any]
+    digest: str
+    metrics: dict[str, float]
+    intervals: dict[str, tuple[float, float]]
+    samples: Samples | None
+    accuracy: dict[str, float]
+    change: Change | None
+    changes: tuple[Change, ...]
+    reasons: tuple[str, ...]
+    differs: tuple[str, ...]
+    facts: dict[str, Any]
+    model_digest: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JsonReport:
+    """One session of pytest."""
+
+    schema: int
+    started: str
+    device: dict[str, str | int | float]
+    environment: dict[str, str]
+    results: tuple[JsonResult, ...]
+
+
+def encode(report: RunReport) -> bytes:
+    """The report's text, indented."""
+    content = JsonReport(
+        schema=SCHEMA,
+        started=report.started,
+        device=report.device,
+        environment=report.environment,
+        results=tuple(_result(result) for result in report.results),
+    )
+    return msgspec.json.format(msgspec.json.encode(content), indent=1) + b"\n"
+
+
+def read(path: Path) -> JsonReport:
+    """Read a report back.
+
+    Raises:
+        UsageError: it is none, or a newer pytest-infer wrote it.
+    """
+    try:
+        report = msgspec.json.decode(path.read_bytes(), type=JsonReport)
+    except OSError as error:
+        raise UsageError(f"{path} can't be read: {error.strerror}") from None
+    except msgspec.MsgspecError as error:
+        raise UsageError(f"{path} is no report of pytest-infer: {error}") from None
+    if report.schema > SCHEMA:
+        raise UsageError(f"{path} has schema {report.schema}; this pytest-infer reads up to {SCHEMA}: upgrade it")
+    return report
+
+
+def _result(result: Result) -> JsonResult:
+    m = result.measurement
+    worst = max(result.changes, key=lambda c: (c.regressed, c.suspected, c.estimate), default=None)
+    return JsonResult(
+        nodeid=result.nodeid,
+        name=m.name,
+        outcome=result.outcome,
+        failed=result.failed,
+        workload=m.workload,
+        digest=m.digest,
+        metrics=m.metrics,
+        intervals=m.intervals,
+        samples=m.samples,
+        accuracy=m.accuracy,
+        change=worst,
+        changes=result.changes,
+        reasons=result.reasons,
+        differs=result.differs,
+        facts=m.facts,
+        model_digest=m.model_digest,
+    )

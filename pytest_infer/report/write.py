@@ -1,0 +1,26 @@
+"""Reports to files, by the file's ending."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_infer.errors import UsageError
+from pytest_infer.report.json_report import encode
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_infer.result import RunReport
+
+
+def write_report(report: RunReport, path: Path) -> None:
+    """Write one report, its folder made where it lacks.
+
+    Raises:
+        UsageError: it can't be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(encode(report))
+    except OSError as error:
+        raise UsageError(f"--infer-report={path} could not be written: {error.strerror}") from error

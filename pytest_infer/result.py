@@ -1,0 +1,44 @@
+"""Finished results: what the session hands to stores and reporters, which never see the session."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pytest_infer.measurement import Measurement
+from pytest_infer.verdict import Change, Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """One measurement of one test, judged.
+
+    Attributes:
+        nodeid: the test.
+        outcome: the verdict; `failed`: whether it fails the test.
+        reasons: why, in sentences.
+        measurement: the screening run, or the first of a recording.
+        changes: gated metrics against the baseline.
+        differs: what is not as it was when the baseline was recorded.
+        recorded: the fresh runs to be saved, when baselines are updated.
+        seconds: what the decision cost beyond the measurement itself.
+    """
+
+    nodeid: str
+    outcome: Outcome
+    failed: bool
+    reasons: tuple[str, ...]
+    measurement: Measurement
+    changes: tuple[Change, ...] = ()
+    differs: tuple[str, ...] = ()
+    recorded: tuple[Measurement, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunReport:
+    """One session of pytest, finished."""
+
+    device: dict[str, str | int | float]
+    environment: dict[str, str]
+    results: tuple[Result, ...]
+    started: str
+    notes: tuple[str, ...] = field(default_factory=tuple)

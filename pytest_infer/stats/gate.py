@@ -1,0 +1,94 @@
+"""The gate: one screening run, then K fresh runs, then a decision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from pytest_infer.stats.comparison import compare
+from pytest_infer.stats.mde import minimum_detectable_effect
+from pytest_infer.stats.rule import FIRM_SESSIONS, Rule, margin
+from pytest_infer.stats.runs import Array, Runs, summarise
+
+if TYPE_CHECKING:
+    from pytest_infer.stats.shift import Shift
+    from pytest_infer.stats.spread import Spread
+
+_UPPER_OF_95: Final = 0.975
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What K fresh runs say about one metric of one test; log ratios, positive is worse.
+
+    Attributes:
+        estimate: log ratio of the fresh runs to the baseline, relative to the session's shift where there is one.
+        low: lower end of its 95 % confidence interval.
+        high: upper end of it.
+        p: one-sided p value of "not slower".
+        se: standard error of the estimate.
+        df: degrees of freedom of the standard error.
+        mde: smallest change, as a fraction, that the whole rule would find in 80 % of cases.
+        ranked: every fresh run lies above the baseline's slowest runs.
+        provisional: the baseline holds fewer than three sessions: their spread leans on a declaration.
+        relative: judged relative to the session's shift.
+        regressed: slower, by everything that the gate asks.
+        improved: faster, by the mirror of it.
+    """
+
+    estimate: float
+    low: float
+    high: float
+    p: float
+    se: float
+    df: float
+    mde: float
+    ranked: bool
+    provisional: bool
+    relative: bool
+    regressed: bool
+    improved: bool
+
+
+def log_ratio(runs: Runs, y_new: float) -> float:
+    """One run's log ratio to its baseline: what `session_shift` takes of each test."""
+    return y_new - float(summarise(runs).mean)
+
+
+def screen(runs: Runs, spread: Spread, y_new: float, *, shift: Shift | None = None) -> float:
+    """Return p of one run: the chance of one this slow or slower where nothing changed.
+
+    Suspected slower: p <= rule.screen_p. Suspected faster, to whoever confirms improvements: p >= 1 - rule.screen_p.
+    """
+    return float(compare(summarise(runs), spread, np.array([y_new]), shift).p)
+
+
+def confirm(runs: Runs, spread: Spread, fresh: Array, rule: Rule, *, shift: Shift | None = None) -> Change:
+    """Judge fresh runs of one session against a baseline.
+
+    Args:
+        runs: the baseline entry.
+        spread: the device's spread.
+        fresh: (K,) y of the fresh runs; the screening run is not among them.
+        rule: what is asked.
+        shift: the session's, from the eighth test on.
+    """
+    compared = compare(summarise(runs), spread, fresh, shift)
+    mirrored = compare(summarise(runs.mirrored()), spread, -fresh, None if shift is None else shift.mirrored())
+    half = float(compared.critical(1.0 - _UPPER_OF_95))
+    return Change(
+        estimate=float(compared.estimate),
+        low=float(compared.estimate) - half,
+        high=float(compared.estimate) + half,
+        p=float(compared.p),
+        se=float(compared.se),
+        df=float(compared.df),
+        mde=minimum_detectable_effect(runs, spread, rule, shift=shift),
+        ranked=bool(compared.above > 0),
+        provisional=runs.sessions < FIRM_SESSIONS,
+        relative=shift is not None,
+        regressed=bool(margin(compared, rule) > 0),
+        improved=bool(margin(mirrored, rule) > 0),
+    )

@@ -1,0 +1,68 @@
+"""What the gate is asked for, and its thresholds.
+
+`regressed` when the fresh runs are slower than the baseline beyond chance (p < alpha), by more than the practical
+floor, and every one of them lies above the baseline's slowest runs. All three conditions are distances, in log units,
+that a change moves one to one: the smallest of them is the margin, and the gate fires where it is positive. The
+minimum detectable effect asks the same margins.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from pytest_infer.stats.comparison import Comparison, compare
+
+if TYPE_CHECKING:
+    from pytest_infer.stats.runs import Array, Summary
+    from pytest_infer.stats.shift import Shift
+    from pytest_infer.stats.spread import Spread
+
+FIRM_SESSIONS: Final = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """What the gate is asked for.
+
+    Attributes:
+        alpha: significance level of one test (with m gated tests the caller gives min(alpha, 0.05 / m)).
+        max_regression: the practical floor as a fraction: a smaller change never fails.
+        screen_p: a screening run above this p passes at once.
+        confirm: fresh runs that enter the test, K.
+
+    Raises:
+        ValueError: a level that is no probability, a negative floor, or a test without runs.
+    """
+
+    alpha: float = 0.001
+    max_regression: float = 0.02
+    screen_p: float = 0.05
+    confirm: int = 3
+
+    def __post_init__(self) -> None:
+        """Refuse what no gate can be held to."""
+        if not (0 < self.alpha < 1 and 0 < self.screen_p < 1):
+            raise ValueError("alpha and screen_p are probabilities between 0 and 1")
+        if self.max_regression < 0 or self.confirm < 1:
+            raise ValueError("max_regression can't be negative, and a test needs at least one fresh run")
+
+    @property
+    def floor(self) -> float:
+        """`max_regression` in log units."""
+        return math.log1p(self.max_regression)
+
+
+def screen_margin(baseline: Summary, spread: Spread, y_new: Array, rule: Rule, shift: Shift | None) -> Array:
+    """(...) how far one screening run lies beyond the threshold of suspicion; positive: suspected."""
+    one = compare(baseline, spread, y_new[..., None], shift)
+    return np.asarray(one.estimate - one.critical(rule.screen_p))
+
+
+def margin(compared: Comparison, rule: Rule) -> Array:
+    """(...) the smallest distance to the gate's three thresholds; positive: regressed."""
+    threshold = np.maximum(compared.critical(rule.alpha), rule.floor)
+    return np.asarray(np.minimum(compared.estimate - threshold, compared.above))

@@ -1,0 +1,65 @@
+"""The shift that a session gives all tests at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from pytest_infer.stats.runs import Array, Real
+
+FEWEST_TESTS: Final = 7  # others than the one that is judged: relative from the eighth test on
+_MAD_TO_SD: Final = 1.4826  # 1 / norm.ppf(0.75)
+_MAD_EFFICIENCY: Final = 0.37  # of the variance estimate, asymptotically (Rousseeuw & Croux 1993)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shift:
+    """How far a whole session lies from the baselines, in log units.
+
+    Attributes:
+        value: median log ratio of one run of each test to its baseline.
+        spread: standard deviation of those log ratios around it, from their median absolute deviation.
+        count: how many tests were seen.
+    """
+
+    value: Real
+    spread: Real
+    count: int
+
+    @property
+    def se(self) -> Real:
+        """Standard error of `value`: sqrt(pi/2) * spread / sqrt(count), the normal median's."""
+        return self.spread * float(np.sqrt(np.pi / 2.0 / self.count))
+
+    @property
+    def df(self) -> float:
+        """Degrees of freedom behind `spread`."""
+        return _MAD_EFFICIENCY * (self.count - 1)
+
+    def mirrored(self) -> Shift:
+        """The same shift with better and worse exchanged."""
+        return Shift(value=-self.value, spread=self.spread, count=self.count)
+
+
+def session_shift(log_ratios: Array) -> Shift | None:
+    """The median of a session's log ratios; None of fewer than seven.
+
+    The test that is judged relative to the shift is left out of it: so the two are independent, and a test that got
+    slower does not pull the yardstick along (included, it costs 2 to 3 points of power at twenty tests).
+
+    Args:
+        log_ratios: (..., T) of the other gated tests measured so far in this session, y of the screening run minus the
+            mean of the baseline (`gate.log_ratio`); for the session's own line, of all.
+    """
+    count = log_ratios.shape[-1]
+    if count < FEWEST_TESTS:
+        return None
+    value = np.median(log_ratios, axis=-1)
+    deviation = np.median(np.abs(log_ratios - value[..., None]), axis=-1)
+    spread = _MAD_TO_SD * deviation * count / (count - 0.8)  # small samples: Croux & Rousseeuw 1992
+    if log_ratios.ndim == 1:
+        return Shift(value=float(value), spread=float(spread), count=count)
+    return Shift(value=value, spread=spread, count=count)
