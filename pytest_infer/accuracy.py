@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+_MATRIX: Final = 2
+"""Dimensions of scores: samples by classes."""
 _SMALLEST_SHARE: Final = 1e-6
 """Relative errors are taken over at least this share of the reference's largest magnitude: zeros have none."""
 
@@ -65,12 +67,21 @@ def accuracy(
     if reference is not None:
         theirs = list(reference.values())
         figures |= compare(mine, theirs)
-        if labels is None and theirs[0].ndim == 2 and theirs[0].shape[1] > 1:  # noqa: PLR2004 - samples by classes
+        if labels is None and theirs[0].ndim == _MATRIX and theirs[0].shape[1] > 1:
             best = theirs[0].argmax(axis=1)
             figures |= {f"top{k}_drop": 1.0 - top_k(mine[0], best, k) for k in (1, 5)}
     if labels is not None:
         figures |= against_labels(mine[0], labels, None if reference is None else next(iter(reference.values())))
-    return Accuracy(notes=notes, **figures)
+    return Accuracy(
+        cosine=figures.get("cosine"),
+        max_abs_error=figures.get("max_abs_error"),
+        max_rel_error=figures.get("max_rel_error"),
+        top1=figures.get("top1"),
+        top5=figures.get("top5"),
+        top1_drop=figures.get("top1_drop"),
+        top5_drop=figures.get("top5_drop"),
+        notes=notes,
+    )
 
 
 def compare(outputs: Sequence[NDArray[Any]], reference: Sequence[NDArray[Any]]) -> dict[str, float]:
@@ -114,8 +125,10 @@ def top_k(scores: NDArray[Any], labels: NDArray[Any], k: int) -> float:
     Raises:
         ValueError: shapes that can't be scores and labels.
     """
-    if scores.ndim != 2 or labels.shape != scores.shape[:1]:  # noqa: PLR2004 - samples by classes
-        raise ValueError(f"labels need scores (samples, classes) and one label a sample: {scores.shape}, {labels.shape}")
+    if scores.ndim != _MATRIX or labels.shape != scores.shape[:1]:
+        raise ValueError(
+            f"labels need scores (samples, classes) and one label a sample: {scores.shape}, {labels.shape}"
+        )
     k = min(k, scores.shape[1])
     best = np.argpartition(-scores, k - 1, axis=1)[:, :k]
     return float((best == labels[:, None]).any(axis=1).mean())
@@ -142,5 +155,7 @@ def non_finite(outputs: Mapping[str, NDArray[Any]]) -> tuple[str, ...]:
         if bad.any():
             first = np.unravel_index(int(bad.argmax()), array.shape)
             where = [int(i) for i in first]
-            found.append(f"output {name!r}: {int(bad.sum())} of {array.size} values not finite, first {array[first]} at {where}")
+            found.append(
+                f"output {name!r}: {int(bad.sum())} of {array.size} values not finite, first {array[first]} at {where}"
+            )
     return tuple(found)

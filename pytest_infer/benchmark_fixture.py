@@ -42,7 +42,9 @@ def from_benchmark(benchmark: Any, request: Request, wanted: Iterable[str]) -> M
     for name in wanted:
         if name in METRICS and name not in metrics:
             needed = METRICS[name].min_samples
-            raise UsageError(f"{name} needs {needed} rounds of benchmark, it made {len(times)}: raise --benchmark-min-rounds")
+            raise UsageError(
+                f"{name} needs {needed} rounds of benchmark, it made {len(times)}: raise --benchmark-min-rounds"
+            )
     workload = Workload(target="benchmark", backend="callable", batch=request.batch, scenario=request.scenario)
     return Measurement(
         name="benchmark",

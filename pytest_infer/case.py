@@ -68,7 +68,7 @@ class InferCase:
         self._marker_target = self._opened(self._engine_request(r))
         return self._marker_target
 
-    def engine(  # noqa: PLR0913 - the contract's signature
+    def engine(
         self,
         model: str | os.PathLike[str] | Callable[..., Any],
         *,
@@ -104,7 +104,9 @@ class InferCase:
         if not isinstance(target, InferEngine | CallableTarget):
             if not callable(target):
                 raise UsageError(f"infer.measure takes an engine or a callable, not {type(target).__name__}")
-            request = replace(self._engine_request(self.request), model=target, precision=None, shapes={}, calibration=None)
+            request = replace(
+                self._engine_request(self.request), model=target, precision=None, shapes={}, calibration=None
+            )
             target = self._opened(request)
         name = "" if target is self._marker_target else target.workload.target
         count = sum(m.name.partition("#")[0] == name for m in self.measurements)
@@ -178,7 +180,9 @@ class InferCase:
                 )
         if isinstance(target, CallableTarget) and reference is None:
             if budget:
-                raise UsageError(f"{budget[0].key} needs a reference: a callable has none of its own; give reference=...")
+                raise UsageError(
+                    f"{budget[0].key} needs a reference: a callable has none of its own; give reference=..."
+                )
             return None
         return self.accuracy(target)
 

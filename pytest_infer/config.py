@@ -36,7 +36,7 @@ class Option:
         return self.name.removeprefix("--").replace("-", "_")
 
 
-def _number(kind: type[int] | type[float], low: float, high: float = float("inf")) -> Callable[[str], Any]:
+def _number(kind: type[int | float], low: float, high: float = float("inf")) -> Callable[[str], Any]:
     def parse(text: str) -> int | float:
         try:
             value = kind(text)
@@ -155,7 +155,8 @@ class Settings:
         """Refuse what contradicts itself, and what no part of this version can do."""
         if self.max_time < self.time:
             raise UsageError(
-                f"--infer-max-time={self.max_time:g} is less than --infer-time={self.time:g}; raise the first or lower the second"
+                f"--infer-max-time={self.max_time:g} is less than --infer-time={self.time:g}; raise the first or lower "
+                "the second"
             )
         if self.force and self.update is None:
             raise UsageError("--infer-force is for --infer-update-baselines: give both or neither")
@@ -177,9 +178,7 @@ class Settings:
         return self.root / self.baselines
 
 
-def read_settings(
-    root: Path, given: Callable[[str], Any], ini: Callable[[str], Any]
-) -> Settings:
+def read_settings(root: Path, given: Callable[[str], Any], ini: Callable[[str], Any]) -> Settings:
     """Make the Settings of the command line (`given`, None where not) and the ini file (`ini`, empty where not).
 
     Raises:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -59,9 +60,8 @@ class Decision:
         suspects = [self._screened(m) for m in measurements]
         if any(s.open for s in suspects):
             fresh = rerun(self._settings.confirm)
-            for suspect in suspects:
-                if suspect.open:
-                    self._confirm(suspect, _of(suspect.measurement, fresh))
+            for suspect in (s for s in suspects if s.open):
+                self._confirm(suspect, _of(suspect.measurement, fresh))
         return tuple(self._result(s) for s in suspects)
 
     def record(self, runs: Sequence[tuple[Measurement, ...]]) -> tuple[Result, ...]:
@@ -102,12 +102,18 @@ class Decision:
         return suspect
 
     def _confirm(self, suspect: _Suspect, fresh: Sequence[Measurement]) -> None:
+        if not fresh:  # no process but the suite's own is allowed: what is only suspected can never be shown
+            suspect.over = tuple(limit.broken_by(suspect.measurement.metrics[limit.name]) for limit in suspect.limits)
+            suspect.changes = tuple(replace(change, detectable=math.inf) for change in suspect.changes)
+            return
         suspect.disturbed = tuple(dict.fromkeys(text for run in fresh for text in run.disturbed))
         confirmed: list[str] = []
         for limit in suspect.limits:
             over = [run.metrics[limit.name] for run in fresh if not limit.allows(run.metrics[limit.name])]
             if len(over) == len(fresh):
-                confirmed.append(f"{limit.broken_by(suspect.measurement.metrics[limit.name])} (and in {len(fresh)} fresh runs)")
+                confirmed.append(
+                    f"{limit.broken_by(min(over) if limit.at_most else max(over))} in {len(fresh)} fresh runs"
+                )
         suspect.over = tuple(confirmed)
         if suspect.entry is not None:
             entry = suspect.entry
@@ -126,61 +132,23 @@ class Decision:
             changes=suspect.changes,
             no_baseline=suspect.missing,
         )
-        outcome = judge(evidence)
-        differs = ()
+        outcome, reasons = judge(evidence)
+        differs: tuple[str, ...] = ()
         if suspect.entry is not None and outcome is not Outcome.PASSED:
             differs = self._gate.differs(self._nodeid, suspect.entry, measurement)
         return Result(
             nodeid=self._nodeid,
             outcome=outcome,
             failed=fails(
-                outcome, strict=self._settings.strict, require=self._settings.baseline_mode == "require" and not self._settings.update
+                outcome,
+                strict=self._settings.strict,
+                require=self._settings.baseline_mode == "require" and not self._settings.update,
             ),
-            reasons=_reasons(outcome, evidence),
+            reasons=reasons,
             measurement=measurement,
             changes=suspect.changes,
             differs=differs,
         )
-
-
-def _reasons(outcome: Outcome, evidence: Evidence) -> tuple[str, ...]:
-    match outcome:
-        case Outcome.INVALID:
-            return evidence.disturbed
-        case Outcome.INACCURATE:
-            return evidence.inaccurate
-        case Outcome.OVER_BUDGET:
-            return evidence.over_budget
-        case Outcome.NO_BASELINE:
-            return evidence.no_baseline
-        case Outcome.REGRESSED:
-            return tuple(sentence(change) for change in evidence.changes if change.regressed)
-        case Outcome.IMPROVED:
-            return tuple(
-                f"{sentence(change)}; the baseline guards the old speed: record it with --infer-update-baselines=reset"
-                for change in evidence.changes
-                if change.improved
-            )
-        case Outcome.INCONCLUSIVE:
-            return tuple(
-                f"{sentence(change)}: a change of {change.tolerance:.1%} could not have been told from noise"
-                for change in evidence.changes
-                if change.suspected and change.blind
-            )
-        case _:
-            return ()
-
-
-def sentence(change: Change) -> str:
-    """One metric's change in words, with its interval and what could have been seen."""
-    word = "worse" if change.estimate >= 0 else "better"
-    against = "the oldest accepted session" if change.against == "anchor" else "the baseline"
-    return (
-        f"{change.metric} {change.current:.4g} {change.unit} is {abs(change.estimate):.1%} {word} than {against}'s "
-        f"{change.baseline:.4g} {change.unit} (95 % interval {change.low:+.1%} to {change.high:+.1%}, p = {change.p:.2g}, "
-        f"detectable {change.detectable:+.1%}, {change.runs} runs of {change.sessions} session(s)"
-        f"{', provisional' if change.provisional else ''})"
-    )
 
 
 def _notes(measurement: Measurement) -> str:

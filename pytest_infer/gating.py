@@ -11,7 +11,7 @@ import numpy as np
 from pytest_infer.baselines.schema import BaselineFile, entry_key
 from pytest_infer.device.environment import differences
 from pytest_infer.metrics import METRICS, Better
-from pytest_infer.stats.gate import confirm, log_ratio, screen
+from pytest_infer.stats.gate import confirm, log_ratio
 from pytest_infer.stats.rule import Rule
 from pytest_infer.stats.runs import Runs
 from pytest_infer.stats.shift import Shift, session_shift
@@ -97,23 +97,20 @@ class Gate:
         rule = self._rule(tolerance)
         changes = []
         for against, reference in _references(runs):
-            p = screen(reference, self._spread(metric), y, shift=self.shift(metric))
-            change = self._change(entry, metric, reference, [measurement], rule)
-            changes.append(
-                replace(change, against=against, p=p, suspected=p <= rule.screen_p, regressed=False, improved=False, confirmed=0)
-            )
+            # One run can show an improvement, which fails nothing; a regression takes fresh ones.
+            change = self._change(metric, reference, [measurement], rule)
+            suspected = change.p <= rule.screen_p
+            changes.append(replace(change, against=against, suspected=suspected, regressed=False, confirmed=0))
         return tuple(changes)
 
-    def confirm(
-        self, entry: Entry, fresh: Sequence[Measurement], metric: str, tolerance: float
-    ) -> tuple[Change, ...]:
+    def confirm(self, entry: Entry, fresh: Sequence[Measurement], metric: str, tolerance: float) -> tuple[Change, ...]:
         """Judge fresh runs; these alone can show a regression."""
         runs = self._runs(entry, metric)
         if runs is None or any(metric not in one.metrics for one in fresh):
             return ()
         rule = self._rule(tolerance)
         return tuple(
-            replace(self._change(entry, metric, reference, fresh, rule), against=against)
+            replace(self._change(metric, reference, fresh, rule), against=against)
             for against, reference in _references(runs)
         )
 
@@ -131,13 +128,7 @@ class Gate:
         """The session's shift, from the eighth gated test on."""
         return session_shift(np.array(self._ratios.get(metric, [])))
 
-    def run_sd(self, metric: str) -> float:
-        """The device's run-to-run spread of a metric, in log units."""
-        return math.sqrt(float(self._spread(metric).run_var))
-
-    def _change(
-        self, entry: Entry, metric: str, runs: Runs, fresh: Sequence[Measurement], rule: Rule
-    ) -> Change:
+    def _change(self, metric: str, runs: Runs, fresh: Sequence[Measurement], rule: Rule) -> Change:
         y = np.array([worse(metric, one.metrics[metric]) for one in fresh])
         found = confirm(runs, self._spread(metric), y, rule, shift=self.shift(metric))
         sign = 1.0 if METRICS[metric].better is Better.LOWER else -1.0
@@ -180,7 +171,9 @@ class Gate:
 
     def _spread(self, metric: str) -> Spread:
         if metric not in self._spreads:
-            entries = [runs for file in self._all_files() for e in file.entries.values() if (runs := self._runs(e, metric))]
+            entries = [
+                runs for file in self._all_files() for e in file.entries.values() if (runs := self._runs(e, metric))
+            ]
             self._spreads[metric] = estimate_spread(entries, self._prior())
         return self._spreads[metric]
 
@@ -206,4 +199,7 @@ def _references(runs: Runs) -> list[tuple[str, Runs]]:
 
 
 def _changed(then: dict[str, object], now: dict[str, object]) -> str:
-    return ", ".join(f"{key}: {then.get(key)} → {now.get(key)}" for key in sorted(now) if then.get(key) != now.get(key)) or "another digest"
+    return (
+        ", ".join(f"{key}: {then.get(key)} → {now.get(key)}" for key in sorted(now) if then.get(key) != now.get(key))
+        or "another digest"
+    )

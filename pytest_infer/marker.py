@@ -18,6 +18,10 @@ LISTED: Final = ("backend", "precision", "batch")
 """Keys that take a list, and then parametrize the test; in the order of the ids."""
 
 
+_WIDEST: Final = 60
+"""Characters of a value that a message shows."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """What one test asks for, after inheritance and parametrization. Values are as the user wrote them, checked."""
@@ -47,7 +51,9 @@ def merged(marks: Iterable[tuple[tuple[Any, ...], Mapping[str, Any]]]) -> dict[s
     arguments: dict[str, Any] = {}
     for args, kwargs in marks:
         if args:
-            raise UsageError(f"@pytest.mark.infer takes keyword arguments only, not {args[0]!r}; write infer(model=...)")
+            raise UsageError(
+                f"@pytest.mark.infer takes keyword arguments only, not {args[0]!r}; write infer(model=...)"
+            )
         for key, value in kwargs.items():
             arguments.setdefault(key, value)
     return arguments
@@ -92,7 +98,9 @@ def parse(arguments: Mapping[str, Any]) -> Request:
     shapes = arguments.get("shapes") or {}
     return Request(
         shapes={name: tuple(int(d) for d in shape) for name, shape in shapes.items()},
-        budget=Budget.from_arguments({k: v for k, v in arguments.items() if k in SPEED_AND_COST or k in ACCURACY}, speedups),
+        budget=Budget.from_arguments(
+            {k: v for k, v in arguments.items() if k in SPEED_AND_COST or k in ACCURACY}, speedups
+        ),
         speedups=tuple(Precision(name) for name in speedups),
         **values,
     )
@@ -105,7 +113,7 @@ def _nearest(word: str, known: Iterable[str]) -> str:
 
 def _short(value: Any) -> str:
     text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."  # noqa: PLR2004 - a line of a message
+    return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 3]}..."
 
 
 def _is_number(value: Any) -> bool:
@@ -121,17 +129,27 @@ def _not_negative(value: Any) -> str:
 
 
 def _between(low: float, high: float) -> Callable[[Any], str]:
-    return lambda value: "" if _is_number(value) and low <= value <= high else f"a number from {low:g} to {high:g} is needed"
+    return lambda value: (
+        "" if _is_number(value) and low <= value <= high else f"a number from {low:g} to {high:g} is needed"
+    )
 
 
 def _model(value: Any) -> str:
-    return "" if value is None or callable(value) or isinstance(value, str | os.PathLike) else "a path or a callable is needed"
+    return (
+        ""
+        if value is None or callable(value) or isinstance(value, str | os.PathLike)
+        else "a path or a callable is needed"
+    )
 
 
 def _batch(value: Any) -> str:
     if isinstance(value, list | tuple):
         return _listed(value)
-    return "" if isinstance(value, int) and not isinstance(value, bool) and value >= 1 else "a whole number of at least 1 is needed"
+    return (
+        ""
+        if isinstance(value, int) and not isinstance(value, bool) and value >= 1
+        else "a whole number of at least 1 is needed"
+    )
 
 
 def _name(value: Any) -> str:

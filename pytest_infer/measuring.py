@@ -42,7 +42,7 @@ class Bench:
     clock: Callable[[], int] = time.perf_counter_ns
 
 
-def measure_target(  # noqa: PLR0913 - what a measurement is made of
+def measure_target(
     target: Target,
     inputs: Any,
     *,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -13,6 +14,7 @@ from pytest_infer.errors import InferError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+
     from pytest_infer.case import InferCase
     from pytest_infer.engines.target import Target
     from pytest_infer.measure.child import Line
@@ -27,6 +29,8 @@ RESULTS = pytest.StashKey["tuple[Result, ...]"]()
 TESTS = pytest.StashKey[int]()
 SYS_PATH = pytest.StashKey[tuple[str, ...]]()
 ANSWERED = pytest.StashKey[tuple[str, str]]()
+REPORTED = "infer_results"
+"""The attribute of a report that carries results: xdist sends a report's attributes along."""
 _PARAMETER = "_infer_parameters"
 _FIXTURES = {"infer", "infer_engine"}
 
@@ -175,7 +179,7 @@ def pytest_runtest_makereport(
     if call.when == "call" and item.stash.get(RESULTS, ()):
         import msgspec
 
-        report.infer_results = [msgspec.to_builtins(result) for result in item.stash[RESULTS]]
+        report.__dict__[REPORTED] = [msgspec.to_builtins(result) for result in item.stash[RESULTS]]
     if LINE in item.config.stash:
         _tell_parent(item, call)
     return report
@@ -191,7 +195,7 @@ class Ending:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take the results that a report brings."""
-        if content := getattr(report, "infer_results", None):
+        if content := report.__dict__.get(REPORTED):
             _session(self._config).keep(content)
 
     @pytest.hookimpl(tryfirst=True)
@@ -243,7 +247,10 @@ def _session(config: pytest.Config) -> InferSession:
             sys_path=config.stash[SYS_PATH],
         )
         config.stash[SESSION] = InferSession(
-            config.stash[SETTINGS], launch, progress=lambda text: _progress(config, text), in_worker=LINE in config.stash
+            config.stash[SETTINGS],
+            launch,
+            progress=lambda text: _progress(config, text),
+            in_worker=LINE in config.stash,
         )
     return config.stash[SESSION]
 
@@ -275,7 +282,9 @@ def _judge(item: pytest.Item, case: InferCase) -> None:
     session = _session(item.config)
     try:
         if not session.isolates(case):
-            case.finish(getattr(item, "funcargs", {}).get("benchmark"), marked=item.get_closest_marker("infer") is not None)
+            case.finish(
+                getattr(item, "funcargs", {}).get("benchmark"), marked=item.get_closest_marker("infer") is not None
+            )
         if session.in_worker:
             return
         results = session.decide(item.nodeid, item.path, case)
@@ -299,7 +308,9 @@ def _tell_parent(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
     if call.excinfo is not None and ANSWERED not in item.stash:
         error = call.excinfo.value
         outcome = "skipped" if isinstance(error, pytest.skip.Exception) else "failed"
-        plain = isinstance(error, pytest.skip.Exception | pytest.fail.Exception) and not getattr(error, "pytrace", False)
+        plain = isinstance(error, pytest.skip.Exception | pytest.fail.Exception) and not getattr(
+            error, "pytrace", False
+        )
         item.stash[ANSWERED] = (outcome, str(error) if plain else str(call.excinfo.getrepr(style="short")))
     if call.when == "teardown":
         outcome, message = item.stash.get(ANSWERED, ("passed", ""))
@@ -315,7 +326,7 @@ def _progress(config: pytest.Config, text: str) -> None:
         return
     if text:
         terminal.ensure_newline()
-    terminal.rewrite(text[: terminal._screen_width - 1] if hasattr(terminal, "_screen_width") else text, erase=True)
+    terminal.rewrite(text[: shutil.get_terminal_size().columns - 1], erase=True)
 
 
 def _fail(error: InferError) -> NoReturn:

@@ -56,17 +56,23 @@ def _expected(
     if isinstance(reference, InferEngine):
         return reference.run_all(inputs), f"reference: {reference!r}"
     if callable(reference):
-        return _as_outputs(reference(inputs), engine.outputs), f"reference: {getattr(reference, '__qualname__', reference)}"
+        return _as_outputs(
+            reference(inputs), engine.outputs
+        ), f"reference: {getattr(reference, '__qualname__', reference)}"
     if not isinstance(reference, str | os.PathLike):
         raise UsageError(f"reference={reference!r}: a precision, a model file, a callable or an engine is needed")
-    model, precision = (None, Precision(str(reference))) if str(reference) in list(Precision) else (reference, Precision.FP32)
+    model, precision = (
+        (None, Precision(str(reference))) if str(reference) in list(Precision) else (reference, Precision.FP32)
+    )
     if model is None and precision is engine.workload.precision:
         return (outputs, "reference: the engine itself") if precision is Precision.FP32 else (None, "")
     other = open_engine(model, precision)
     try:
         if not isinstance(other, InferEngine):
             raise UsageError(f"reference={reference!r} is no engine")
-        return other.run_all(inputs), f"reference: {'the same model' if model is None else Path(model).name} in {precision}"
+        return other.run_all(
+            inputs
+        ), f"reference: {'the same model' if model is None else Path(model).name} in {precision}"
     finally:
         other.close()
 

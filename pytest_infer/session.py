@@ -7,7 +7,6 @@ import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -23,7 +22,6 @@ from pytest_infer.device.lock import device_lock
 from pytest_infer.engines.plan_cache import PlanCache
 from pytest_infer.errors import MeasurementError
 from pytest_infer.gating import Gate, split_nodeid
-from pytest_infer.marker import Request
 from pytest_infer.measure.worker import run_worker
 from pytest_infer.measuring import Bench
 from pytest_infer.result import Result, RunReport
@@ -31,7 +29,9 @@ from pytest_infer.verdict import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
+    from pytest_infer.marker import Request
     from pytest_infer.measure.protocol import Answer
     from pytest_infer.measurement import Measurement
 

@@ -60,6 +60,17 @@ class Change:
         """Whether a change of the tolerance's size could not have been seen."""
         return self.detectable > self.tolerance
 
+    def __str__(self) -> str:
+        """The change in words, with its interval and what could have been seen."""
+        word = "worse" if self.estimate >= 0 else "better"
+        than = "the oldest accepted session" if self.against == "anchor" else "the baseline"
+        firm = ", provisional" if self.provisional else ""
+        return (
+            f"{self.metric} {self.current:.4g} {self.unit} is {abs(self.estimate):.1%} {word} than {than}'s "
+            f"{self.baseline:.4g} {self.unit} (95 % interval {self.low:+.1%} to {self.high:+.1%}, p = {self.p:.2g}, "
+            f"detectable {self.detectable:+.1%}, {self.runs} runs of {self.sessions} session(s){firm})"
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
@@ -72,24 +83,29 @@ class Evidence:
     no_baseline: tuple[str, ...] = ()
 
 
-def judge(evidence: Evidence) -> Outcome:
-    """The outcome, by the order that the design gives: what makes figures worthless first, good news last."""
+def judge(evidence: Evidence) -> tuple[Outcome, tuple[str, ...]]:
+    """The outcome and its reasons: the first line of this ladder that holds anything.
+
+    What makes figures worthless comes first, good news last.
+    """
     changes = evidence.changes
-    if evidence.disturbed:
-        return Outcome.INVALID
-    if evidence.inaccurate:
-        return Outcome.INACCURATE
-    if evidence.over_budget:
-        return Outcome.OVER_BUDGET
-    if any(change.regressed for change in changes):
-        return Outcome.REGRESSED
-    if any(change.suspected and change.blind for change in changes):
-        return Outcome.INCONCLUSIVE
-    if evidence.no_baseline:
-        return Outcome.NO_BASELINE
-    if any(change.improved for change in changes):
-        return Outcome.IMPROVED
-    return Outcome.PASSED
+    ladder = (
+        (Outcome.INVALID, evidence.disturbed),
+        (Outcome.INACCURATE, evidence.inaccurate),
+        (Outcome.OVER_BUDGET, evidence.over_budget),
+        (Outcome.REGRESSED, tuple(str(c) for c in changes if c.regressed)),
+        (
+            Outcome.INCONCLUSIVE,
+            tuple(
+                f"{c}; a change of {c.tolerance:.1%} could not have been told from noise"
+                for c in changes
+                if c.suspected and c.blind
+            ),
+        ),
+        (Outcome.NO_BASELINE, evidence.no_baseline),
+        (Outcome.IMPROVED, tuple(f"{c}; the baseline guards an old speed now" for c in changes if c.improved)),
+    )
+    return next(((outcome, reasons) for outcome, reasons in ladder if reasons), (Outcome.PASSED, ()))
 
 
 def fails(outcome: Outcome, *, strict: bool, require: bool) -> bool:

@@ -39,7 +39,9 @@ def decode(text: bytes, path: Path) -> BaselineFile:
     try:
         content = msgspec.json.decode(text)
     except msgspec.DecodeError as error:
-        raise BaselineCorruptError(f"{path} is no JSON ({error}); restore it from version control, or delete it and record anew") from None
+        raise BaselineCorruptError(
+            f"{path} is no JSON ({error}); restore it from version control, or delete it and record anew"
+        ) from None
     schema = content.get("schema") if isinstance(content, dict) else None
     if isinstance(schema, int) and schema > SCHEMA:
         raise BaselineSchemaError(

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from pytest_infer.baselines.codec import decode, encode
-from pytest_infer.baselines.schema import SCHEMA, BaselineFile, BaselineRun, Entry, Session, appended
+from pytest_infer.baselines.schema import SCHEMA, BaselineFile, Entry, Session, appended
 from pytest_infer.errors import BaselineCorruptError, BaselineError
 
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ class DirectoryStore:
         file = decode(text, path)
         if file.device.get("slug") != device.slug:
             raise BaselineCorruptError(
-                f"{path} was recorded on {file.device.get('slug')!r}, not on {device.slug!r}; move it to the folder of its device"
+                f"{path} was recorded on {file.device.get('slug')!r}, not on {device.slug!r}; "
+                "move it to the folder of its device"
             )
         return file
 
@@ -68,7 +69,8 @@ class DirectoryStore:
                 pass
         except OSError as error:
             raise BaselineError(
-                f"baselines can't be written to {folder}: {error.strerror}; mend it, or choose another place with --infer-baselines"
+                f"baselines can't be written to {folder}: {error.strerror}; mend it, or choose another place with "
+                "--infer-baselines"
             ) from error
 
     def save(self, device: Device, session_id: str, session: Session, updates: Iterable[Update], *, reset: bool) -> int:
@@ -80,7 +82,7 @@ class DirectoryStore:
             self._save_module(device, module, session_id, session, changes, reset=reset)
         return sum(len(changes) for changes in by_module.values())
 
-    def _save_module(  # noqa: PLR0913 - one write, and all that it says
+    def _save_module(
         self, device: Device, module: str, session_id: str, session: Session, changes: list[Update], *, reset: bool
     ) -> None:
         import filelock
@@ -128,6 +130,3 @@ def _replace(path: Path, text: str) -> None:
     except BaseException:
         Path(draft).unlink(missing_ok=True)
         raise
-
-
-__all__ = ["BaselineRun", "DirectoryStore"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,21 +34,15 @@ def read_cpu_state(proc: Path = Path("/proc")) -> CpuState:
     ticks = [0]
     steal = 0
     pressure_us = switches = 0
-    try:
+    with contextlib.suppress(OSError, ValueError, IndexError):
         ticks = [int(t) for t in (proc / "stat").read_text().splitlines()[0].split()[1:9]]
         steal = ticks[7]
-    except (OSError, ValueError, IndexError):
-        pass
-    try:
+    with contextlib.suppress(OSError, ValueError, IndexError):
         pressure_us = int((proc / "pressure/cpu").read_text().splitlines()[0].rpartition("total=")[2])
-    except (OSError, ValueError, IndexError):
-        pass
-    try:
+    with contextlib.suppress(ImportError):
         import resource
 
         switches = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
-    except ImportError:
-        pass
     return CpuState(total_ticks=sum(ticks), steal_ticks=steal, pressure_us=pressure_us, switches=switches)
 
 

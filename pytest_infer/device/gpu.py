@@ -17,7 +17,10 @@ def check_gpu(selection: str) -> None:
         pynvml.nvmlInit()
     except pynvml.NVMLError as error:
         raise DeviceError(
-            f"--infer-gpu={selection}: no NVIDIA driver answers on this machine ({error}); leave the option out to measure on the CPU"
+            f"--infer-gpu={selection}: no NVIDIA driver answers here ({error}); leave the option out to measure "
+            "on the CPU"
         ) from None
     pynvml.nvmlShutdown()
-    raise DeviceError(f"--infer-gpu={selection}: this version of pytest-infer measures on the CPU only; leave the option out")
+    raise DeviceError(
+        f"--infer-gpu={selection}: this version of pytest-infer measures on the CPU only; leave the option out"
+    )

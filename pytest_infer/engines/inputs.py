@@ -55,7 +55,9 @@ def named(given: Any, specs: Sequence[TensorSpec], where: str) -> dict[str, Any]
         return dict(given)
     values = given if isinstance(given, tuple) else (given,)
     if len(values) != len(names):
-        raise UsageError(f"{where}: {len(values)} input(s) given, the model takes {len(names)}: {', '.join(map(repr, names))}")
+        raise UsageError(
+            f"{where}: {len(values)} input(s) given, the model takes {len(names)}: {', '.join(map(repr, names))}"
+        )
     return dict(zip(names, values, strict=True))
 
 
@@ -64,7 +66,9 @@ def filled(given: Any, specs: Sequence[TensorSpec], where: str) -> dict[str, NDA
     mapping = named(given, specs, where)
     missing = [spec.name for spec in specs if spec.name not in mapping]
     if missing:
-        raise UsageError(f"{where}: input {missing[0]!r} is missing; the model takes {', '.join(s.name for s in specs)}")
+        raise UsageError(
+            f"{where}: input {missing[0]!r} is missing; the model takes {', '.join(s.name for s in specs)}"
+        )
     return {spec.name: _repeated(_checked(mapping[spec.name], spec, where), spec) for spec in specs}
 
 
@@ -81,7 +85,11 @@ def _checked(value: Any, spec: TensorSpec, where: str) -> NDArray[Any]:
     array = np.asarray(value)
     wanted = np.dtype(spec.dtype)
     if array.dtype != wanted:
-        if not isinstance(value, np.ndarray | np.generic) and array.dtype.kind in "iuf" and np.can_cast(array.dtype, wanted, "same_kind"):
+        if (
+            not isinstance(value, np.ndarray | np.generic)
+            and array.dtype.kind in "iuf"
+            and np.can_cast(array.dtype, wanted, "same_kind")
+        ):
             array = array.astype(wanted)
         else:
             raise UsageError(

@@ -27,7 +27,9 @@ def find_model(name: str | os.PathLike[str], test_folder: Path, root: Path) -> P
         path = folder / Path(name).expanduser()
         if path.is_file():
             return path
-    raise UsageError(f"model {os.fspath(name)!r} is no file in {test_folder} (the test's folder) nor in {root} (rootdir)")
+    raise UsageError(
+        f"model {os.fspath(name)!r} is no file in {test_folder} (the test's folder) nor in {root} (rootdir)"
+    )
 
 
 def own_precision(path: Path) -> Precision:
@@ -73,7 +75,7 @@ def external_data(path: Path) -> tuple[Path, ...]:
 
     try:
         model = onnx.load(path, load_external_data=False)
-    except Exception:  # noqa: BLE001 - not readable: the build says so in the user's words
+    except Exception:  # noqa: BLE001 - unreadable: the build says so in the user's words
         return ()
     names = {ExternalDataInfo(t).location for t in model.graph.initializer if uses_external_data(t)}
     return tuple(path.parent / name for name in sorted(names) if (path.parent / name).is_file())

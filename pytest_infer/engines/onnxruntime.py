@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections
 import itertools
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -15,6 +14,7 @@ from pytest_infer.workload import Precision, TensorSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -25,7 +25,7 @@ _PROVIDER: Final = "CPUExecutionProvider"
 _PLAN: Final = "plan.onnx"
 _REFUSALS: Final = {
     Precision.TF32: "tf32 is a mode of NVIDIA's matrix units",
-    Precision.FP16: "ONNX Runtime's CPU provider computes fp16 networks in fp32, so its time would stand under a wrong name",
+    Precision.FP16: "ONNX Runtime's CPU provider computes fp16 in fp32: the time would stand under a wrong name",
     Precision.BF16: "ONNX Runtime's CPU provider has no bf16 kernels for whole networks",
     Precision.FP8: "ONNX Runtime's CPU provider has no fp8 kernels",
 }
@@ -59,7 +59,10 @@ class OnnxRuntimeBackend:
     def key(self, request: BuildRequest) -> Mapping[str, Any]:
         """The library's version and the options that shape the plan."""
         _check_options(request.options)
-        return {"onnxruntime": _import().__version__, "options": {k: str(v) for k, v in sorted(request.options.items())}}
+        return {
+            "onnxruntime": _import().__version__,
+            "options": {k: str(v) for k, v in sorted(request.options.items())},
+        }
 
     def build(self, request: BuildRequest, folder: Path) -> Mapping[str, Any]:
         """Convert, let ONNX Runtime optimise, save."""
@@ -116,7 +119,7 @@ class OnnxRuntimeBackend:
         share = int8 / total if (total := sum(heavy.values())) else 0.0
         if request.precision is Precision.INT8 and total and not int8:
             raise PrecisionError(
-                f"{request.model}: asked for int8, but none of its {total} convolutions and matrix products computes in "
+                f"{request.model}: asked for int8, but none of its {total} convolutions and products computes in "
                 f"int8 after optimisation ({', '.join(sorted(heavy))})"
             )
         return {"precision": str(request.precision), "int8_share": round(share, 4), "nodes": sum(counts.values())}

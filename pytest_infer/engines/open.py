@@ -20,6 +20,7 @@ from pytest_infer.workload import Precision, Scenario, Workload, plain
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Mapping
+
     from pytest_infer.device.fingerprint import Device
     from pytest_infer.engines.base import Backend
     from pytest_infer.engines.plan_cache import PlanCache

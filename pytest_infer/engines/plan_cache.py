@@ -22,7 +22,7 @@ _PLAN: Final = "plan"
 
 
 class PlanCache:
-    """A folder of plans. A plan is code, so the folder is the user's own (mode 0700) and each file's digest is checked."""
+    """A folder of plans. A plan is code: the folder is the user's own (0700), and each file's digest is checked."""
 
     def __init__(self, folder: Path | None = None) -> None:
         """Use `folder`, by default the user's cache folder of this program."""
@@ -51,9 +51,7 @@ class PlanCache:
                 return plan
             return self._build(entry, key, build)
 
-    def _build(
-        self, entry: Path, key: Mapping[str, Any], build: Callable[[Path], Mapping[str, Any]]
-    ) -> BuiltPlan:
+    def _build(self, entry: Path, key: Mapping[str, Any], build: Callable[[Path], Mapping[str, Any]]) -> BuiltPlan:
         draft = Path(tempfile.mkdtemp(prefix=f"{entry.name}.", dir=self._folder))
         try:
             plan = draft / _PLAN

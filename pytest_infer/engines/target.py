@@ -32,7 +32,7 @@ class InferEngine:
         load_memory_mb: host memory that stayed, and peaked, while loading; None where it can't be told.
     """
 
-    def __init__(  # noqa: D107, PLR0913 - described above
+    def __init__(  # noqa: D107 - described above
         self,
         loaded: LoadedEngine,
         *,
@@ -92,9 +92,13 @@ class InferEngine:
             pieces = [self._run(arrays)]
         else:
             pieces = [
-                self._run({name: array[i : i + batch] for name, array in arrays.items()}) for i in range(0, total, batch)
+                self._run({name: array[i : i + batch] for name, array in arrays.items()})
+                for i in range(0, total, batch)
             ]
-        return {name: np.concatenate([p[name] for p in pieces]) if len(pieces) > 1 else pieces[0][name] for name in self.outputs}
+        return {
+            name: np.concatenate([p[name] for p in pieces]) if len(pieces) > 1 else pieces[0][name]
+            for name in self.outputs
+        }
 
     def runnable(self, inputs: Any = None) -> Callable[[], object]:
         """A callable for the loop: buffers bound, on `inputs`, else the last ones, else the marker's, else made up."""
@@ -162,7 +166,7 @@ class CallableTarget:
         return run
 
     def arguments(self, inputs: Any = None) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
-        """The argument sets: a list holds several; a tuple is positional, a dict by keyword, anything else one argument."""
+        """The argument sets: a list holds several; a tuple is positional, a dict by keyword, the rest one argument."""
         if inputs is None and self._last is not None:
             return [self._last]
         given = self._given if inputs is None else inputs

@@ -86,7 +86,9 @@ def warm_up(run: Run, clock: Clock, bound_ns: int) -> tuple[list[int], bool]:
         if len(times) < WARMUP_ITERATIONS or elapsed < WARMUP_NS:
             continue
         window = max(WINDOW_ITERATIONS, round(WINDOW_NS / max(1, statistics.median(times[-WARMUP_ITERATIONS:]))))
-        if len(times) >= 3 * window and _agree([times[-3 * window : -2 * window], times[-2 * window : -window], times[-window:]]):
+        if len(times) >= 3 * window and _agree(
+            [times[-3 * window : -2 * window], times[-2 * window : -window], times[-window:]]
+        ):
             return times, True
         if elapsed >= bound_ns:
             return times, False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from pytest_infer.measurement import Samples
 from pytest_infer.metrics import PERCENTILES
@@ -45,6 +45,6 @@ def latency_metrics(timings: Timings, samples: Samples, batch: int | None) -> di
 def latency_intervals(timings: Timings) -> dict[str, tuple[float, float]]:
     """The 95 % interval of this run's median in ms: Student's over block medians, since neighbours in time agree."""
     medians = np.array([np.median(block) for block in timings.blocks_ns])
-    half = float(student.ppf(0.975, medians.size - 1)) * float(medians.std(ddof=1)) / medians.size**0.5
+    half = float(stdtrit(medians.size - 1, 0.975)) * float(medians.std(ddof=1)) / medians.size**0.5
     middle = float(np.median(timings.all_ns))
     return {"latency": ((middle - half) / 1e6, (middle + half) / 1e6)}

@@ -87,15 +87,13 @@ def _hear(process: subprocess.Popen[bytes], listener: Listener, timeout_s: float
         while time.monotonic() < deadline:
             if connection.poll(_POLL_S):
                 try:
-                    answer = msgspec.json.decode(connection.recv_bytes(), type=Answer)
-                    with contextlib.suppress(subprocess.TimeoutExpired):
-                        process.wait(_GOODBYE_S)
-                    return answer
+                    content = connection.recv_bytes()
                 except (EOFError, ConnectionError):  # it died: how, its status says
-                    with contextlib.suppress(subprocess.TimeoutExpired):
-                        process.wait(5)
+                    _wait(process)
                     break
-            elif process.poll() is not None and not connection.poll(_POLL_S):
+                _wait(process)
+                return msgspec.json.decode(content, type=Answer)
+            if process.poll() is not None and not connection.poll(_POLL_S):
                 # A process that the target forked may still hold the other end: no end of file tells of the death.
                 break
     raise MeasurementError(_obituary(process, timeout_s, output))
@@ -136,6 +134,11 @@ def _obituary(process: subprocess.Popen[bytes], timeout_s: float, output: str) -
         if tail := Path(output).read_bytes()[-_TAIL:].decode(errors="replace").strip():
             what += f"; the end of its output:\n{tail}"
     return what
+
+
+def _wait(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(_GOODBYE_S)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -26,12 +26,9 @@ def summary(report: RunReport, *, verbose: bool) -> list[tuple[str, str]]:
     lines += [line for result in report.results for line in _lines(result, verbose=verbose)]
     blind = [r for r in report.results if not r.failed and any(c.blind for c in r.changes)]
     if blind:
+        advice = "record more sessions (--infer-update-baselines on other days), or measure longer (--infer-time)"
         lines.append(
-            (
-                f"{len(blind)} passing test(s) could not have seen a change of their tolerance's size: record more "
-                "sessions (--infer-update-baselines on other days), or measure longer",
-                "yellow",
-            )
+            (f"{len(blind)} passing test(s) could not have seen a change of the tolerance: {advice}", "yellow")
         )
     counts = collections.Counter(str(r.outcome) for r in report.results)
     lines.append((", ".join(f"{n} {word}" for word, n in sorted(counts.items())), "bold"))

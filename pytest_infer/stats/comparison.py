@@ -16,6 +16,7 @@ import numpy as np
 from scipy import special
 
 from pytest_infer.stats.knowledge import run_variance, session_variance
+from pytest_infer.stats.moderation import Variance
 from pytest_infer.stats.runs import slowest
 
 if TYPE_CHECKING:
@@ -62,26 +63,33 @@ def compare(baseline: Summary, spread: Spread, fresh: Array, shift: Shift | None
     count = fresh.shape[-1]
     fresh_mean = fresh.mean(axis=-1)
     run = run_variance(baseline, spread, np.square(fresh - fresh_mean[..., None]).sum(axis=-1), count - 1)
-    own = session_variance(baseline, spread, shift)
-    weight = baseline.session_weight
-    variance = np.asarray(weight * own.value)
-    error = weight * own.value / np.sqrt(own.df)
-    if shift is None:
-        variance = variance + weight * spread.common.value
-        error = error + weight * spread.common.value / np.sqrt(spread.common.df)
-    # Session means carry part of the runs' noise already; what is left of it may be a little less than nothing.
-    share = baseline.run_weight + 1.0 / count
-    rest = share - weight / spread.session_runs
-    variance = np.maximum(variance + rest * run.value, share * run.value)
-    if shift is not None:
-        variance = variance + np.square(shift.se)
+    noise = _noise(baseline, spread, run, count, shift)
     removed = 0.0 if shift is None else shift.value
     return Comparison(
         estimate=fresh_mean - baseline.mean - removed,
-        se=np.sqrt(variance),
-        df=np.maximum(np.square(variance) / (np.square(error) + np.square(rest * run.value) / run.df), 1.0),
+        se=np.sqrt(np.asarray(noise.value)),
+        df=np.maximum(noise.df, 1.0),
         above=fresh.min(axis=-1) - removed - rank_bound(baseline, spread, shift),
     )
+
+
+def _noise(baseline: Summary, spread: Spread, run: Variance, count: int, shift: Shift | None) -> Variance:
+    """The variance of (mean of `count` fresh runs - baseline) where nothing changed."""
+    own = session_variance(baseline, spread, run, shift)
+    weight = baseline.session_weight
+    session = weight * own.value
+    session_error = session / np.sqrt(own.df)
+    if shift is None:
+        session = session + weight * spread.common.value
+        session_error = session_error + weight * spread.common.value / np.sqrt(spread.common.df)
+    # Session means carry part of the runs' noise already: the rest is added. Never less than the runs' whole noise.
+    whole = (baseline.run_weight + 1.0 / count) * run.value
+    rest = whole - weight / spread.session_runs * run.value
+    variance = np.maximum(session + rest, whole)
+    error = np.where(session + rest > whole, np.square(session_error) + np.square(rest) / run.df, whole**2 / run.df)
+    if shift is not None:
+        variance = variance + np.square(shift.se)
+    return Variance(value=variance, df=np.square(variance) / error)
 
 
 def rank_bound(baseline: Summary, spread: Spread, shift: Shift | None) -> Array:

@@ -30,18 +30,26 @@ def run_variance(baseline: Summary, spread: Spread, fresh_ss: Real, fresh_df: in
     return spread.run.joined(inside).joined(fresh)
 
 
-def session_variance(baseline: Summary, spread: Spread, shift: Shift | None) -> Variance:
-    """The variance of session means, one test's own part: the device's, moderated by what else is known."""
-    return spread.session.joined(_own_scatter(baseline, spread)).joined(_scatter_of_tests(baseline, spread, shift))
+def session_variance(baseline: Summary, spread: Spread, run: Variance, shift: Shift | None) -> Variance:
+    """The variance of session means, one test's own part: the device's, moderated by what else is known.
+
+    A test whose runs (`run`) spread further than the device's is taken to differ as much more between sessions.
+    """
+    data = _own_scatter(baseline, spread).joined(_scatter_of_tests(baseline, spread, shift))
+    return _scaled(spread.session.joined(data), spread, run)
 
 
-def predicted_session_variance(baseline: Summary, spread: Spread, shift: Shift | None) -> Variance:
+def predicted_session_variance(baseline: Summary, spread: Spread, run: Variance, shift: Shift | None) -> Variance:
     """The same as the next session will show it: from data alone, from the declaration only where there are none.
 
     A declaration that is too wide makes the gate careful; what the gate can see hangs on how far runs really spread.
     """
     data = _own_scatter(baseline, spread).joined(_scatter_of_tests(baseline, spread, shift))
-    return _predicted(spread.session_measured.joined(data), session_variance(baseline, spread, shift))
+    return _scaled(_predicted(spread.session_measured.joined(data), spread.session.joined(data)), spread, run)
+
+
+def _scaled(session: Variance, spread: Spread, run: Variance) -> Variance:
+    return Variance(value=session.value * np.maximum(run.value / spread.run.value, 1.0), df=session.df)
 
 
 def predicted_common_variance(spread: Spread) -> Variance:

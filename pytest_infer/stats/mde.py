@@ -51,8 +51,9 @@ def null_margins(
     """(draws, ...) the whole rule's margins where nothing changed; a positive one is a false alarm."""
     baseline = summarise(runs)
     shape = (draws, *baseline.mean.shape)
-    run = _draw(random, run_variance(baseline, spread, 0.0, 0), shape)
-    session = _draw(random, predicted_session_variance(baseline, spread, shift), shape)
+    known = run_variance(baseline, spread, 0.0, 0)
+    run = _draw(random, known, shape)
+    session = _draw(random, predicted_session_variance(baseline, spread, known, shift), shape)
     session = np.maximum(session - run / spread.session_runs, 0.0)
     if shift is None:
         session = session + _draw(random, predicted_common_variance(spread), shape)
