@@ -193,6 +193,7 @@ class InferCase:
     def _opened(self, request: EngineRequest) -> Target:
         around = Surroundings(
             device=self._bench.device,
+            backend=self._bench.backend,
             test_folder=self._test_folder,
             root=self._bench.settings.root,
             plans=self._bench.plans,

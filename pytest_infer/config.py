@@ -172,11 +172,6 @@ class Settings:
         if self.update and self.baseline_mode == "off":
             raise UsageError("--infer-update-baselines needs baselines: drop --infer-baseline-mode=off")
 
-    @property
-    def baselines_folder(self) -> Path:
-        """The directory store's folder."""
-        return self.root / self.baselines
-
 
 def read_settings(root: Path, given: Callable[[str], Any], ini: Callable[[str], Any]) -> Settings:
     """Make the Settings of the command line (`given`, None where not) and the ini file (`ini`, empty where not).

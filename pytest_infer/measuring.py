@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pytest_infer.accuracy import Accuracy
     from pytest_infer.config import Settings
     from pytest_infer.device.fingerprint import Device
+    from pytest_infer.engines.base import Backend
     from pytest_infer.engines.plan_cache import PlanCache
     from pytest_infer.engines.target import Target
 
@@ -32,10 +33,11 @@ UNAVAILABLE_ON_CPU: Final = frozenset({"device", "device_memory", "power", "ener
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
-    """What the session lends to a test: settings, device, its lock, the plan cache, a place for progress."""
+    """What the session lends to a test: settings, device, its lock, backends, the plan cache, a place for progress."""
 
     settings: Settings
     device: Device
+    backend: Callable[[str], Backend]
     plans: PlanCache
     exclusive: Callable[[], AbstractContextManager[None]]
     progress: Callable[[str], None]

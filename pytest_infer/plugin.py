@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from pytest_infer.session import InferSession
 
 SETTINGS = pytest.StashKey[Settings]()
-SESSION = pytest.StashKey["InferSession"]()
-LINE = pytest.StashKey["Line"]()
-CASE = pytest.StashKey["InferCase | None"]()
-RESULTS = pytest.StashKey["tuple[Result, ...]"]()
+SESSION: pytest.StashKey[InferSession] = pytest.StashKey()
+LINE: pytest.StashKey[Line] = pytest.StashKey()
+CASE: pytest.StashKey[InferCase | None] = pytest.StashKey()
+RESULTS: pytest.StashKey[tuple[Result, ...]] = pytest.StashKey()
 TESTS = pytest.StashKey[int]()
 SYS_PATH = pytest.StashKey[tuple[str, ...]]()
 ANSWERED = pytest.StashKey[tuple[str, str]]()
@@ -57,6 +57,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("infer_update_baselines", "append or reset", default="")
     parser.addini("infer_update_reason", "why baselines are recorded; kept in the file", default="")
     parser.addini("infer_session_prior", "declared spread of sessions, a fraction; calibrate replaces it", default="")
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Make our own hooks known."""
+    from pytest_infer import hookspecs
+
+    pluginmanager.add_hookspecs(hookspecs)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -203,6 +210,7 @@ class Ending:
         """Save what was recorded, unless the run was broken off; write the reports."""
         if SESSION not in self._config.stash and not self._config.stash[SETTINGS].report:
             return
+        from pytest_infer.report.json_report import encode
         from pytest_infer.report.terminal import summary
         from pytest_infer.report.write import write_report
 
@@ -213,7 +221,8 @@ class Ending:
             if not broken_off and (line := infer.save()):
                 self._lines.append((line, "bold"))
             for path in infer.settings.report:
-                write_report(infer.report(), self._config.invocation_params.dir / path)
+                target = self._config.invocation_params.dir / path
+                write_report(infer.report(), target, infer.extensions.reporter(target) or encode)
                 self._lines.append((f"report: {path}", ""))
         except InferError as error:
             self._lines.append((f"ERROR: {error}", "red"))
@@ -233,6 +242,7 @@ def _is_infer(item: pytest.Item) -> bool:
 
 def _session(config: pytest.Config) -> InferSession:
     if SESSION not in config.stash:
+        from pytest_infer.extensions import Extensions
         from pytest_infer.session import InferSession, Launch
 
         worker_input = getattr(config, "workerinput", {})
@@ -246,9 +256,11 @@ def _session(config: pytest.Config) -> InferSession:
             cwd=config.invocation_params.dir,
             sys_path=config.stash[SYS_PATH],
         )
+        config.pluginmanager.load_setuptools_entrypoints("pytest_infer")
         config.stash[SESSION] = InferSession(
             config.stash[SETTINGS],
             launch,
+            Extensions(config.hook),
             progress=lambda text: _progress(config, text),
             in_worker=LINE in config.stash,
         )

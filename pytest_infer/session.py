@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from pytest_infer.baselines.directory import DirectoryStore
 from pytest_infer.baselines.schema import BaselineRun, Session, entry_key
 from pytest_infer.case import InferCase
 from pytest_infer.config import WORKER_VARIABLE, Settings
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from pytest_infer.extensions import Extensions
     from pytest_infer.marker import Request
     from pytest_infer.measure.protocol import Answer
     from pytest_infer.measurement import Measurement
@@ -52,13 +52,22 @@ class Launch:
 class InferSession:
     """Makes cases, decides on what they measured, keeps the results, saves what was recorded."""
 
-    def __init__(self, settings: Settings, launch: Launch, *, progress: Callable[[str], None], in_worker: bool) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        launch: Launch,
+        extensions: Extensions,
+        *,
+        progress: Callable[[str], None],
+        in_worker: bool,
+    ) -> None:
         """Begin a session; `progress` shows a line on long work, `in_worker` is true inside a worker process.
 
         Raises:
             BaselineError: baselines are to be recorded and can't be written.
         """
         self.settings = settings
+        self.extensions = extensions
         self.results: list[Result] = []
         self.in_worker = in_worker
         self._launch = launch
@@ -66,7 +75,7 @@ class InferSession:
         self._started = datetime.now(UTC)
         self.device = cpu_device()
         self.tests = 1
-        self._store = DirectoryStore(settings.baselines_folder)
+        self._store = extensions.store(settings.baselines, settings.root)
         if settings.update and not in_worker:
             self._store.check_writable(self.device)
 
@@ -84,6 +93,7 @@ class InferSession:
         bench = Bench(
             settings=self.settings,
             device=self.device,
+            backend=self.extensions.backend,
             plans=PlanCache(),
             exclusive=self._exclusive,
             progress=self._progress,
@@ -123,6 +133,8 @@ class InferSession:
         results = [msgspec.convert(item, Result) for item in content]
         again = {(r.nodeid, r.measurement.name) for r in results}
         self.results = [r for r in self.results if (r.nodeid, r.measurement.name) not in again] + results
+        for result in results:
+            self.extensions.verdict(result)
 
     def report(self) -> RunReport:
         """The finished session for reporters."""

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_infer.engines.base import BuildRequest
 from pytest_infer.engines.model_file import find_model, model_digest, own_precision
-from pytest_infer.engines.registry import find_backend
 from pytest_infer.engines.target import CallableTarget, InferEngine
 from pytest_infer.errors import UsageError
 from pytest_infer.precision import TRANSFORM_VERSION, CalibrationSet
@@ -32,13 +31,14 @@ class PrecisionRefusedError(UsageError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """Where engines are built: device, folders that models are searched in, plan cache, threads.
+    """Where engines are built: device, backends by name, folders that models are searched in, plan cache, threads.
 
     `memory` measures host memory of a stretch of code: it is called before loading, and what it gives is called after,
     for (resident, peak) growth in MB or None.
     """
 
     device: Device
+    backend: Callable[[str], Backend]
     test_folder: Path
     root: Path
     plans: PlanCache
@@ -70,7 +70,7 @@ def open_target(request: EngineRequest, around: Surroundings) -> InferEngine | C
     """
     if callable(request.model):
         return _callable_target(request)
-    backend = find_backend(request.backend)
+    backend = around.backend(request.backend)
     model = find_model(request.model, around.test_folder, around.root)
     precision = request.precision or own_precision(model)
     if (reason := backend.refuses(precision, around.device)) is not None:

@@ -8,12 +8,13 @@ from pytest_infer.errors import UsageError
 from pytest_infer.report.json_report import encode
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from pytest_infer.result import RunReport
 
 
-def write_report(report: RunReport, path: Path) -> None:
+def write_report(report: RunReport, path: Path, encode: Callable[[RunReport], bytes] = encode) -> None:
     """Write one report, its folder made where it lacks.
 
     Raises:

@@ -9,7 +9,7 @@ import numpy as np
 from pytest_infer.stats.comparison import compare
 from pytest_infer.stats.knowledge import predicted_common_variance, predicted_session_variance, run_variance
 from pytest_infer.stats.rule import Rule, margin, screen_margin
-from pytest_infer.stats.runs import Array, Runs, summarise
+from pytest_infer.stats.runs import Array, Runs, Summary, summarise
 
 if TYPE_CHECKING:
     from pytest_infer.stats.moderation import Variance
@@ -48,7 +48,7 @@ def detectable(margins: Array, rule: Rule) -> Array:
 def null_margins(
     runs: Runs, spread: Spread, rule: Rule, shift: Shift | None, random: np.random.Generator, draws: int = DRAWS
 ) -> Array:
-    """(draws, ...) the whole rule's margins where nothing changed; a positive one is a false alarm."""
+    """(draws, ...) the whole rule's margins where nothing changed, variances as uncertain as they are known."""
     baseline = summarise(runs)
     shape = (draws, *baseline.mean.shape)
     known = run_variance(baseline, spread, 0.0, 0)
@@ -57,11 +57,35 @@ def null_margins(
     session = np.maximum(session - run / spread.session_runs, 0.0)
     if shift is None:
         session = session + _draw(random, predicted_common_variance(spread), shape)
-    error = np.zeros(()) if shift is None else np.square(shift.se)
+    return drawn_margins(baseline, spread, rule, shift, random, run=run, session=session)
+
+
+def drawn_margins(
+    baseline: Summary,
+    spread: Spread,
+    rule: Rule,
+    shift: Shift | None,
+    random: np.random.Generator,
+    *,
+    run: Array,
+    session: Array,
+) -> Array:
+    """The whole rule's margins on runs drawn around `baseline`, where nothing changed; positive: a false alarm.
+
+    Args:
+        baseline: (...) of one or many devices.
+        spread: what the rule believes.
+        rule: what is asked.
+        shift: the session's.
+        random: source of the draws.
+        run: (draws, ...) true variance of runs.
+        session: (draws, ...) true variance of sessions, as far as the shift does not take it out.
+    """
+    error = np.zeros(()) if shift is None else np.square(np.asarray(shift.se))
     # The baseline's own error, this session's effect and the shift's error move screen and fresh runs alike.
     together = np.sqrt(baseline.run_weight * run + baseline.session_weight * session + error)
-    level = baseline.mean + together * random.standard_normal(shape) + (0.0 if shift is None else shift.value)
-    y = level[..., None] + np.sqrt(run)[..., None] * random.standard_normal((*shape, 1 + rule.confirm))
+    level = baseline.mean + together * random.standard_normal(run.shape) + (0.0 if shift is None else shift.value)
+    y = level[..., None] + np.sqrt(run)[..., None] * random.standard_normal((*run.shape, 1 + rule.confirm))
     suspected = screen_margin(baseline, spread, y[..., 0], rule, shift)
     return np.minimum(suspected, margin(compare(baseline, spread, y[..., 1:], shift), rule))
 

@@ -97,7 +97,7 @@ class Summary:
 
 
 def summarise(runs: Runs) -> Summary:
-    """Session means, their mean and the spread inside sessions of `runs`; lone outliers among many runs are reined in."""
+    """Session means, their mean and the spread inside sessions; lone outliers among many runs are reined in."""
     sessions, code, sizes = np.unique(runs.session, return_inverse=True, return_counts=True)
     y = _reined_in(runs.y, code, sessions.size) if runs.count >= MANY_RUNS else runs.y
     session_means = y @ (np.equal.outer(code, np.arange(sessions.size)) / sizes)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from scipy import special
 
 if TYPE_CHECKING:
     from pytest_infer.stats.runs import Array, Real
+    from pytest_infer.stats.spread import Spread
 
 FEWEST_TESTS: Final = 7  # others than the one that is judged: relative from the eighth test on
 _MAD_TO_SD: Final = 1.4826  # 1 / norm.ppf(0.75)
@@ -63,3 +66,21 @@ def session_shift(log_ratios: Array) -> Shift | None:
     if log_ratios.ndim == 1:
         return Shift(value=float(value), spread=float(spread), count=count)
     return Shift(value=value, spread=spread, count=count)
+
+
+def shift_p(shift: Shift, spread: Spread, sessions: int) -> float:
+    """The chance of a shift this large or larger, slower, where nothing but the session changed (one-sided t).
+
+    A session's shift against baselines of S sessions spreads with var(common) (1 + 1/S), and its median has an error
+    of its own. Small p: more than what sessions of this device do: a driver, the clocks, neighbours, or a regression
+    of everything.
+
+    Args:
+        shift: of all gated tests of the session.
+        spread: the device's.
+        sessions: S, of a typical entry.
+    """
+    common = (1.0 + 1.0 / sessions) * float(spread.common.value)
+    variance = common + float(shift.se) ** 2
+    df = variance**2 / (common**2 / float(spread.common.df) + float(shift.se) ** 4 / shift.df)
+    return float(special.stdtr(df, -float(shift.value) / math.sqrt(variance)))

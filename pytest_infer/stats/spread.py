@@ -55,7 +55,7 @@ CPU: Final = Prior(run_sd=0.02, session_sd=0.02, common_sd=0.04)
 # What is known of a device's spread is yesterday's: it never counts for more than this many degrees of freedom,
 # so that the runs at hand keep a say.
 RUN_DF_CAP: Final = 20.0
-SESSION_DF_CAP: Final = 20.0
+SESSION_DF_CAP: Final = 8.0
 _HARDLY_ANY: Final = 0.5  # degrees of freedom of a test whose sessions nearly no other test shared
 
 

@@ -1,0 +1,47 @@
+"""Where other people's backends, stores and reporters come in, before ours."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pytest_infer.baselines.directory import DirectoryStore
+from pytest_infer.engines.registry import find_backend
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from pytest_infer.baselines.store import BaselineStore
+    from pytest_infer.engines.base import Backend
+    from pytest_infer.result import Result, RunReport
+
+
+class Extensions:
+    """Asks the hooks first, and falls back to what is built in."""
+
+    def __init__(self, hook: Any) -> None:
+        """Use `hook`, a pluggy relay that knows our hook specifications."""
+        self._hook = hook
+
+    def backend(self, name: str) -> Backend:
+        """The backend of that name.
+
+        Raises:
+            UsageError: there is none. MissingDependencyError: its package is not installed.
+        """
+        made: Backend | None = self._hook.pytest_infer_make_backend(name=name)
+        return made if made is not None else find_backend(name)
+
+    def store(self, location: str, root: Path) -> BaselineStore:
+        """The baseline store at `location`, a directory under `root` where nobody knows better."""
+        made: BaselineStore | None = self._hook.pytest_infer_make_store(location=location)
+        return made if made is not None else DirectoryStore(root / location)
+
+    def reporter(self, path: Path) -> Callable[[RunReport], bytes] | None:
+        """What writes a report to `path`; None: ours."""
+        made: Callable[[RunReport], bytes] | None = self._hook.pytest_infer_make_reporter(path=path)
+        return made
+
+    def verdict(self, result: Result) -> None:
+        """Tell who wants to hear."""
+        self._hook.pytest_infer_verdict(result=result)

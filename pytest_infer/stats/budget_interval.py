@@ -1,0 +1,87 @@
+"""A budget against the spread of runs: one run when that is clear, an interval over fresh runs when it is near.
+
+A budget asks about the device as it is today, so the runs' spread inside one session is the yardstick; sessions don't
+enter. Everything in log units, signed so that larger is worse, the limit too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from scipy import special
+
+from pytest_infer.stats.moderation import Variance
+
+if TYPE_CHECKING:
+    from pytest_infer.stats.runs import Array
+    from pytest_infer.stats.spread import Spread
+
+CLEARLY_OVER: Final = 1e-4  # one run alone may fail a test only this rarely, even where the device's spread is a guess
+CLEARLY_WITHIN: Final = 0.05
+OVER: Final = 0.01  # of K runs; a true value 2 % under the limit then fails in far less than 0.5 %
+
+
+class Standing(Enum):
+    """Where one run stands to a budget."""
+
+    WITHIN = "within"
+    NEAR = "near"
+    OVER = "over"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetInterval:
+    """What K fresh runs say about a budget; y as in the runs, larger is worse.
+
+    Attributes:
+        estimate: their mean.
+        low: lower end of its 98 % interval (one-sided 99 %).
+        high: upper end of it.
+        over: the whole interval lies beyond the limit.
+    """
+
+    estimate: float
+    low: float
+    high: float
+    over: bool
+
+
+def budget_screen(y: float, limit: float, spread: Spread) -> Standing:
+    """One run against a budget: clearly within, clearly over, or near (to be confirmed by fresh runs)."""
+    run = np.array([y])
+    if beyond(run, limit, spread, CLEARLY_OVER) > 0:
+        return Standing.OVER
+    return Standing.WITHIN if beyond(-run, -limit, spread, CLEARLY_WITHIN) > 0 else Standing.NEAR
+
+
+def budget_confirm(fresh: Array, limit: float, spread: Spread) -> BudgetInterval:
+    """K fresh runs against a budget: over where their interval lies wholly beyond the limit.
+
+    Args:
+        fresh: (K,) y of the fresh runs.
+        limit: the budget, as y.
+        spread: the device's; the fresh runs' own spread moderates it.
+    """
+    estimate, over = float(fresh.mean()), float(beyond(fresh, limit, spread, OVER))
+    reach = estimate - limit - over
+    return BudgetInterval(estimate=estimate, low=estimate - reach, high=estimate + reach, over=over > 0)
+
+
+def beyond(y: Array, limit: float, spread: Spread, level: float) -> Array:
+    """(...) how far the lower end of the interval over runs lies beyond the limit; negative: it does not.
+
+    Args:
+        y: (..., K) K >= 1 runs of one session.
+        limit: the budget, as y.
+        spread: the device's.
+        level: one-sided error of the interval.
+    """
+    count = y.shape[-1]
+    mean = y.mean(axis=-1)
+    squares = np.square(y - mean[..., None]).sum(axis=-1)
+    run = spread.run.joined(Variance(value=squares / max(count - 1, 1), df=float(count - 1)))
+    reach = special.stdtrit(np.asarray(run.df), 1.0 - level) * np.sqrt(np.asarray(run.value) / count)
+    return np.asarray(mean - reach - limit)
