@@ -40,11 +40,14 @@ def from_benchmark(benchmark: Any, request: Request, wanted: Iterable[str]) -> M
     samples = summarise(timings)
     metrics = latency_metrics(timings, samples, request.batch)
     for name in wanted:
-        if name in METRICS and name not in metrics:
+        if name in metrics:
+            continue
+        if name in METRICS and METRICS[name].quantile is not None:
             needed = METRICS[name].min_samples
             raise UsageError(
                 f"{name} needs {needed} rounds of benchmark, it made {len(times)}: raise --benchmark-min-rounds"
             )
+        raise UsageError(f"{name} can't be told from the benchmark fixture's rounds; drop its budget or gate")
     workload = Workload(target="benchmark", backend="callable", batch=request.batch, scenario=request.scenario)
     return Measurement(
         name="benchmark",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from pytest_infer.benchmark_fixture import disabled, from_benchmark
 from pytest_infer.device.cpu import thread_count
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from pytest_infer.engines.target import Target
     from pytest_infer.marker import Request
     from pytest_infer.measurement import Measurement
-
-_NEEDS_LABELS: Final = ("top1", "top5")
 
 
 class InferCase:
@@ -146,6 +144,7 @@ class InferCase:
             if disabled(benchmark):
                 return
             if (measurement := from_benchmark(benchmark, self.request, self.wanted)) is not None:
+                self._check_figures(next(iter(self._accuracy.values()), None))
                 self.measurements.append(measurement)
         if not self.measurements and self._marker_target is not None:
             self._measured(self._marker_target, None, name="")
@@ -161,6 +160,7 @@ class InferCase:
 
     def _measured(self, target: Target, inputs: Any, *, name: str) -> Measurement:
         accuracy = self._accuracy.get(id(target)) or self._held(target)
+        self._check_figures(accuracy)
         others = [
             (f"speedup_over_{precision}", self._like(target, None, precision)) for precision in self.request.speedups
         ]
@@ -172,19 +172,26 @@ class InferCase:
 
     def _held(self, target: Target) -> Accuracy | None:
         """The accuracy that nobody asked for by name: finite always, against fp32 where the precision is another."""
-        budget, reference = self.request.budget.accuracy, self.request.reference
-        for limit in budget:
-            if limit.name in _NEEDS_LABELS:
-                raise UsageError(
-                    f"{limit.key} needs labels: call infer.accuracy(engine, inputs=..., labels=...) in the test's body"
-                )
-        if isinstance(target, CallableTarget) and reference is None:
-            if budget:
-                raise UsageError(
-                    f"{budget[0].key} needs a reference: a callable has none of its own; give reference=..."
-                )
+        if isinstance(target, CallableTarget) and self.request.reference is None:
             return None
         return self.accuracy(target)
+
+    def _check_figures(self, accuracy: Accuracy | None) -> None:
+        """An accuracy budget that nothing was computed for would be kept in silence."""
+        if accuracy is not None and accuracy.non_finite:
+            return
+        figures = {} if accuracy is None else accuracy.figures()
+        for limit in self.request.budget.accuracy:
+            if limit.name not in figures:
+                raise UsageError(
+                    f"{limit.key}: nothing says what {limit.name} is; it needs "
+                    + (
+                        "scores of shape (samples, classes), and labels or a reference: call infer.accuracy(engine, "
+                        "inputs=..., labels=...) in the test's body"
+                        if limit.name.startswith("top")
+                        else "a reference with outputs of its own: give reference=..."
+                    )
+                )
 
     def _like(self, target: Target, model: Any, precision: Precision) -> Target:
         request = self._requests[id(target)]

@@ -164,6 +164,8 @@ class Settings:
             raise UsageError("baselines are recorded in processes of their own: drop --infer-isolate=never")
         if self.lock_clocks and self.gpu == "none":
             raise UsageError("--infer-lock-clocks is for a GPU: choose one with --infer-gpu")
+        if "://" in self.baselines:
+            raise UsageError(f"--infer-baselines={self.baselines}: this version keeps baselines in directories only")
         if self.against:
             raise UsageError("--infer-against is not in this version of pytest-infer")
         for path in self.report:
@@ -188,7 +190,7 @@ def read_settings(root: Path, given: Callable[[str], Any], ini: Callable[[str], 
         raise UsageError(f"infer_update_baselines = {update!r}: append or reset")
     prior = ini("infer_session_prior") or None
     if prior is not None:
-        prior = _parsed("infer_session_prior", prior, _number(float, 0.0, 1.0), "the ini file")
+        prior = _parsed("infer_session_prior", prior, _number(float, 1e-6, 1.0), "the ini file")
     return Settings(
         root=root,
         update=update,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from pytest_infer.errors import MeasurementError
 from pytest_infer.result import Result
+from pytest_infer.stats.budget_interval import Standing
 from pytest_infer.verdict import Change, Evidence, Outcome, fails, judge
 
 if TYPE_CHECKING:
@@ -20,29 +21,28 @@ if TYPE_CHECKING:
     from pytest_infer.measurement import Measurement
 
     Rerun = Callable[[int], list[tuple[Measurement, ...]]]
-    """Run the test in that many fresh processes; what each measured."""
+    """Run the test in that many fresh processes; what each measured. Empty where no other process is allowed."""
 
 
 @dataclass(slots=True)
 class _Suspect:
-    """One measurement on its way to a verdict."""
+    """One measurement on its way to a verdict. `near` are budgets that one run can't decide."""
 
     measurement: Measurement
     entry: Entry | None = None
     changes: tuple[Change, ...] = ()
-    limits: tuple[Limit, ...] = ()
+    near: tuple[Limit, ...] = ()
     over: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     inaccurate: tuple[str, ...] = ()
     disturbed: tuple[str, ...] = ()
-    recorded: tuple[Measurement, ...] = field(default=())
 
     @property
     def open(self) -> bool:
         """Whether fresh runs are needed: something is suspected, and nothing stronger is known already."""
         if self.disturbed or self.inaccurate or self.over:
             return False
-        return bool(self.limits) or any(change.suspected for change in self.changes)
+        return bool(self.near) or any(change.suspected for change in self.changes)
 
 
 class Decision:
@@ -61,100 +61,125 @@ class Decision:
         if any(s.open for s in suspects):
             fresh = rerun(self._settings.confirm)
             for suspect in (s for s in suspects if s.open):
-                self._confirm(suspect, _of(suspect.measurement, fresh))
+                if fresh:
+                    self._confirm(suspect, _of(suspect.measurement, fresh))
+                else:
+                    _give_up(suspect)
         return tuple(self._result(s) for s in suspects)
 
-    def record(self, runs: Sequence[tuple[Measurement, ...]]) -> tuple[Result, ...]:
-        """Hold a recording's fresh runs against budgets and the baseline that is there; they are saved later."""
+    def record(self, rerun: Rerun) -> tuple[Result, ...]:
+        """Record fresh runs, and hold them against budgets and the baseline that is there; they are saved later."""
+        runs = rerun(self._settings.runs)
+        for measurement in runs[0]:
+            values = [one.metrics.get("latency", 0.0) for one in _of(measurement, runs)]
+            for i in self._gate.stand_outs(values, "latency"):
+                runs[i] = rerun(1)[0]
         results = []
-        for first in runs[0]:
-            mine = _of(first, runs)
-            suspect = self._screened(first)
-            if not (suspect.disturbed or suspect.inaccurate):
-                self._confirm(suspect, mine)
+        for measurement in runs[0]:
+            mine = _of(measurement, runs)
+            suspect = self._screened(measurement)
             suspect.missing = ()
-            result = self._result(suspect)
-            results.append(replace(result, recorded=tuple(mine)))
+            # A metric that is new to the baseline is what a recording brings; what is known is judged by all runs.
+            suspect.near = tuple(limit for limit in self._request.budget.cost if limit.name in measurement.metrics)
+            suspect.over = ()
+            suspect.changes = self._confirmed(suspect, mine, self._request.gate)
+            self._confirm_rest(suspect, mine)
+            results.append(replace(self._result(suspect), recorded=tuple(mine)))
         return tuple(results)
 
     def _screened(self, measurement: Measurement) -> _Suspect:
+        request, values = self._request, measurement.metrics
         suspect = _Suspect(measurement=measurement, disturbed=measurement.disturbed)
-        broken = self._request.budget.inaccuracies(measurement.accuracy)
-        suspect.inaccurate = (*measurement.non_finite, *(f"{text}{_notes(measurement)}" for text in broken))
-        values = measurement.metrics
-        suspect.limits = tuple(
-            limit
-            for limit in self._request.budget.cost
-            if limit.name in values and not limit.allows(values[limit.name])
-        )
-        if self._settings.baseline_mode == "off" or suspect.disturbed or suspect.inaccurate:
+        suspect.inaccurate = _inaccuracies(request, measurement)
+        if suspect.disturbed or suspect.inaccurate:
+            return suspect
+        held = [limit for limit in request.budget.cost if limit.name in values]
+        limits = [(limit, self._gate.standing(limit, values[limit.name])) for limit in held]
+        suspect.over = tuple(limit.broken_by(values[limit.name]) for limit, at in limits if at is Standing.OVER)
+        suspect.near = tuple(limit for limit, at in limits if at is Standing.NEAR)
+        if self._settings.baseline_mode == "off":
             return suspect
         suspect.entry = self._gate.entry(self._nodeid, measurement)
         if suspect.entry is None:
             suspect.missing = (self._gate.no_baseline(self._nodeid, measurement),)
-        else:
-            entry = suspect.entry
-            suspect.changes = tuple(
-                change
-                for metric in self._request.gate
-                for change in self._gate.screen(entry, measurement, metric, self._request.max_regression)
-            )
+            return suspect
+        for metric in request.gate:
+            changes = self._gate.screen(self._nodeid, suspect.entry, measurement, metric, request.max_regression)
+            suspect.changes += changes
+            if not changes:
+                suspect.missing += (f"{metric} can't be compared: the baseline or this run has none; record anew",)
         return suspect
 
     def _confirm(self, suspect: _Suspect, fresh: Sequence[Measurement]) -> None:
-        if not fresh:  # no process but the suite's own is allowed: what is only suspected can never be shown
-            suspect.over = tuple(limit.broken_by(suspect.measurement.metrics[limit.name]) for limit in suspect.limits)
-            suspect.changes = tuple(replace(change, detectable=math.inf) for change in suspect.changes)
-            return
+        """Judge what was suspected by fresh runs alone; what was not stays as the screen saw it."""
+        metrics = tuple(dict.fromkeys(change.metric for change in suspect.changes if change.suspected))
+        confirmed = {(c.metric, c.against): c for c in self._confirmed(suspect, fresh, metrics)}
+        suspect.changes = tuple(
+            replace(confirmed.get((c.metric, c.against), c), suspected=True) if c.suspected else c
+            for c in suspect.changes
+        )
+        self._confirm_rest(suspect, fresh)
+
+    def _confirmed(self, suspect: _Suspect, fresh: Sequence[Measurement], metrics: Sequence[str]) -> tuple[Change, ...]:
+        if suspect.entry is None:
+            return ()
+        entry, tolerance = suspect.entry, self._request.max_regression
+        return tuple(c for m in metrics for c in self._gate.confirm(self._nodeid, entry, fresh, m, tolerance))
+
+    def _confirm_rest(self, suspect: _Suspect, fresh: Sequence[Measurement]) -> None:
         suspect.disturbed = tuple(dict.fromkeys(text for run in fresh for text in run.disturbed))
-        confirmed: list[str] = []
-        for limit in suspect.limits:
-            over = [run.metrics[limit.name] for run in fresh if not limit.allows(run.metrics[limit.name])]
-            if len(over) == len(fresh):
-                confirmed.append(
-                    f"{limit.broken_by(min(over) if limit.at_most else max(over))} in {len(fresh)} fresh runs"
-                )
-        suspect.over = tuple(confirmed)
-        if suspect.entry is not None:
-            entry = suspect.entry
-            suspect.changes = tuple(
-                change
-                for metric in self._request.gate
-                for change in self._gate.confirm(entry, fresh, metric, self._request.max_regression)
-            )
+        suspect.inaccurate = tuple(dict.fromkeys(t for run in fresh for t in _inaccuracies(self._request, run)))
+        held = [self._gate.over(limit, [run.metrics[limit.name] for run in fresh]) for limit in suspect.near]
+        suspect.over = tuple(text for text in held if text is not None)
 
     def _result(self, suspect: _Suspect) -> Result:
-        measurement = suspect.measurement
-        evidence = Evidence(
-            disturbed=suspect.disturbed,
-            inaccurate=suspect.inaccurate,
-            over_budget=suspect.over,
-            changes=suspect.changes,
-            no_baseline=suspect.missing,
+        outcome, reasons = judge(
+            Evidence(
+                disturbed=suspect.disturbed,
+                inaccurate=suspect.inaccurate,
+                over_budget=suspect.over,
+                changes=suspect.changes,
+                no_baseline=suspect.missing,
+            )
         )
-        outcome, reasons = judge(evidence)
         differs: tuple[str, ...] = ()
         if suspect.entry is not None and outcome is not Outcome.PASSED:
-            differs = self._gate.differs(self._nodeid, suspect.entry, measurement)
+            differs = self._gate.differs(self._nodeid, suspect.entry, suspect.measurement)
+        require = self._settings.baseline_mode == "require" and not self._settings.update
         return Result(
             nodeid=self._nodeid,
             outcome=outcome,
-            failed=fails(
-                outcome,
-                strict=self._settings.strict,
-                require=self._settings.baseline_mode == "require" and not self._settings.update,
-            ),
+            failed=fails(outcome, strict=self._settings.strict, require=require),
             reasons=reasons,
-            measurement=measurement,
+            measurement=suspect.measurement,
             changes=suspect.changes,
             differs=differs,
         )
 
 
-def _notes(measurement: Measurement) -> str:
-    return f" ({'; '.join(measurement.accuracy_notes)})" if measurement.accuracy_notes else ""
+def _inaccuracies(request: Request, measurement: Measurement) -> tuple[str, ...]:
+    notes = f" ({'; '.join(measurement.accuracy_notes)})" if measurement.accuracy_notes else ""
+    broken = request.budget.inaccuracies(measurement.accuracy)
+    return (*measurement.non_finite, *(f"{text}{notes}" for text in broken))
+
+
+def _give_up(suspect: _Suspect) -> None:
+    """No process but the suite's own is allowed (--infer-isolate=never): a suspicion stays one, a budget is as seen."""
+    values = suspect.measurement.metrics
+    suspect.over = tuple(li.broken_by(values[li.name]) for li in suspect.near if not li.allows(values[li.name]))
+    suspect.changes = tuple(replace(c, detectable=None) if c.suspected else c for c in suspect.changes)
 
 
 def _of(measurement: Measurement, runs: Sequence[tuple[Measurement, ...]]) -> list[Measurement]:
-    """The counterparts of one measurement in other runs of its test."""
-    return [one for run in runs for one in run if one.name == measurement.name and one.digest == measurement.digest]
+    """The counterparts of one measurement in other runs of its test.
+
+    Raises:
+        MeasurementError: a run measured something else.
+    """
+    mine = [one for run in runs for one in run if one.name == measurement.name and one.digest == measurement.digest]
+    if len(mine) != len(runs):
+        raise MeasurementError(
+            f"{len(runs) - len(mine)} of {len(runs)} fresh processes did not measure {measurement.name or 'the engine'} "
+            f"like this one (workload {measurement.digest}): does the test depend on its process?"
+        )
+    return mine

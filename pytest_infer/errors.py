@@ -5,6 +5,7 @@ InferError
 ├── MissingDependencyError   an optional package that is not installed
 ├── EngineBuildError         a model that could not be built or loaded
 ├── PrecisionError           an engine that is not what was asked for
+│   └── PrecisionRefusedError   a precision that the device can't compute in
 ├── MeasurementError         a target or a worker that failed while it was measured
 ├── DeviceError              a device that is not there or can't be used
 └── BaselineError            a store that can't be read or written
@@ -20,7 +21,13 @@ from __future__ import annotations
 
 
 class InferError(Exception):
-    """Root of all errors raised on purpose by pytest-infer."""
+    """Root of all errors raised on purpose by pytest-infer.
+
+    Attributes:
+        skips: whether a test that meets it is skipped with it as the reason, not failed.
+    """
+
+    skips = False
 
 
 class UsageError(InferError):
@@ -43,6 +50,12 @@ class EngineBuildError(InferError):
 
 class PrecisionError(InferError):
     """An engine is not what was asked for; timing it would put one thing's number under another's name."""
+
+
+class PrecisionRefusedError(PrecisionError):
+    """A backend can't compute in that precision on that device: the test is skipped, nothing runs in its name."""
+
+    skips = True
 
 
 class MeasurementError(InferError):

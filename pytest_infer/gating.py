@@ -8,28 +8,36 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from pytest_infer.baselines.schema import BaselineFile, entry_key
+from pytest_infer.baselines.schema import entry_key
 from pytest_infer.device.environment import differences
 from pytest_infer.metrics import METRICS, Better
+from pytest_infer.stats.budget_interval import Standing, budget_confirm, budget_screen
+from pytest_infer.stats.drift import drift
 from pytest_infer.stats.gate import confirm, log_ratio
 from pytest_infer.stats.rule import Rule
 from pytest_infer.stats.runs import Runs
-from pytest_infer.stats.shift import Shift, session_shift
+from pytest_infer.stats.shift import Shift, session_shift, shift_p
 from pytest_infer.stats.spread import CPU, GPU, Prior, Spread, estimate_spread
 from pytest_infer.verdict import Change
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-    from pytest_infer.baselines.schema import Entry
+    from pytest_infer.baselines.schema import BaselineFile, Entry
     from pytest_infer.baselines.store import BaselineStore
+    from pytest_infer.budget import Limit
     from pytest_infer.config import Settings
     from pytest_infer.device.fingerprint import Device
     from pytest_infer.measurement import Measurement
+    from pytest_infer.stats.gate import Change as LogChange
 
 PRIORS: Final = {"cpu": CPU, "gpu": GPU}
 FAMILY_ERROR: Final = 0.05
 """The chance that any test of a session fails falsely stays below this (Bonferroni), however many there are."""
+STANDS_OUT: Final = 4.0
+"""A recorded run this many run spreads off the others' median is measured again (DESIGN 5.3)."""
+SHIFT_P: Final = 0.01
+"""A session's shift is told from here on."""
 
 
 def split_nodeid(nodeid: str) -> tuple[str, str]:
@@ -39,13 +47,17 @@ def split_nodeid(nodeid: str) -> tuple[str, str]:
 
 
 def worse(metric: str, value: float) -> float:
-    """The value as the statistics want it: its logarithm, signed so that larger is worse."""
-    sign = 1.0 if METRICS[metric].better is Better.LOWER else -1.0
-    return sign * math.log(value)
+    """The value as the statistics want it: its logarithm, signed so that larger is worse. `value` is positive."""
+    return _sign(metric) * math.log(value)
+
+
+def _sign(metric: str) -> float:
+    """1 where larger is worse; what is no metric of its own is a ratio to another engine's, where larger is better."""
+    return 1.0 if metric in METRICS and METRICS[metric].better is Better.LOWER else -1.0
 
 
 class Gate:
-    """Screens and confirms measurements against the device's baselines; remembers the session's ratios."""
+    """Screens and confirms measurements against the device's baselines and budgets; remembers the session's ratios."""
 
     def __init__(self, settings: Settings, device: Device, store: BaselineStore, environment: dict[str, str]) -> None:
         """Read nothing yet."""
@@ -56,7 +68,7 @@ class Gate:
         self._environment = environment
         self._files: tuple[BaselineFile, ...] | None = None
         self._spreads: dict[str, Spread] = {}
-        self._ratios: dict[str, list[float]] = {}
+        self._ratios: dict[str, dict[str, float]] = {}
 
     def entry(self, nodeid: str, measurement: Measurement) -> Entry | None:
         """The accepted runs that this measurement is compared with.
@@ -84,35 +96,53 @@ class Gate:
         known = f" (there are some for {', '.join(others)})" if others else ""
         return f"no baseline on {self._device.slug}{known}; {advice}"
 
-    def screen(self, entry: Entry, measurement: Measurement, metric: str, tolerance: float) -> tuple[Change, ...]:
+    def screen(
+        self, nodeid: str, entry: Entry, measurement: Measurement, metric: str, tolerance: float
+    ) -> tuple[Change, ...]:
         """Judge one run, which can only be suspected: against the baseline, and against its oldest session.
 
-        Empty where the baseline lacks the metric.
+        Empty where the two can't be compared: the metric is missing, or not positive.
         """
+        changes = self._changes(nodeid, entry, [measurement], metric, tolerance)
         runs = self._runs(entry, metric)
-        if runs is None or metric not in measurement.metrics:
-            return ()
-        y = worse(metric, measurement.metrics[metric])
-        self._ratios.setdefault(metric, []).append(log_ratio(runs, y))
-        rule = self._rule(tolerance)
-        changes = []
-        for against, reference in _references(runs):
-            # One run can show an improvement, which fails nothing; a regression takes fresh ones.
-            change = self._change(metric, reference, [measurement], rule)
-            suspected = change.p <= rule.screen_p
-            changes.append(replace(change, against=against, suspected=suspected, regressed=False, confirmed=0))
-        return tuple(changes)
+        if runs is not None and changes:
+            # Only now: the test that is judged is no part of the shift that it is judged against.
+            ratio = log_ratio(runs, worse(metric, measurement.metrics[metric]))
+            self._ratios.setdefault(metric, {})[f"{nodeid} {measurement.name}"] = ratio
+        # One run can show an improvement, which fails nothing; a regression takes fresh ones.
+        return tuple(replace(change, regressed=False, confirmed=0) for change in changes)
 
-    def confirm(self, entry: Entry, fresh: Sequence[Measurement], metric: str, tolerance: float) -> tuple[Change, ...]:
-        """Judge fresh runs; these alone can show a regression."""
-        runs = self._runs(entry, metric)
-        if runs is None or any(metric not in one.metrics for one in fresh):
-            return ()
-        rule = self._rule(tolerance)
-        return tuple(
-            replace(self._change(metric, reference, fresh, rule), against=against)
-            for against, reference in _references(runs)
-        )
+    def confirm(
+        self, nodeid: str, entry: Entry, fresh: Sequence[Measurement], metric: str, tolerance: float
+    ) -> tuple[Change, ...]:
+        """Judge fresh runs; these alone can show a regression. Empty where they can't be compared."""
+        return self._changes(nodeid, entry, fresh, metric, tolerance)
+
+    def standing(self, limit: Limit, value: float) -> Standing:
+        """One run against a budget: clearly within, clearly over, or near."""
+        if value <= 0:
+            return Standing.WITHIN if limit.allows(value) else Standing.OVER
+        return budget_screen(worse(limit.name, value), worse(limit.name, limit.bound), self._spread(limit.name))
+
+    def over(self, limit: Limit, values: Sequence[float]) -> str | None:
+        """Fresh runs against a budget that one run was near to: how they break it, or None."""
+        if min(values) <= 0:
+            return None
+        y = np.array([worse(limit.name, value) for value in values])
+        found = budget_confirm(y, worse(limit.name, limit.bound), self._spread(limit.name))
+        if not found.over:
+            return None
+        ends = sorted(math.exp(_sign(limit.name) * end) for end in (found.low, found.high))
+        mean = math.exp(_sign(limit.name) * found.estimate)
+        return f"{limit.broken_by(mean)} (98 % interval of {len(values)} fresh runs {ends[0]:.4g} to {ends[1]:.4g})"
+
+    def stand_outs(self, values: Sequence[float], metric: str) -> list[int]:
+        """Which of a recording's runs stand out so far that they are measured again."""
+        if min(values) <= 0:
+            return []
+        y = np.array([worse(metric, value) for value in values])
+        far = np.abs(y - np.median(y)) > STANDS_OUT * float(self._spread(metric).run_sd)
+        return [int(i) for i in np.flatnonzero(far)]
 
     def differs(self, nodeid: str, entry: Entry, measurement: Measurement) -> tuple[str, ...]:
         """What is not as it was when the newest run of the entry was recorded."""
@@ -124,46 +154,54 @@ class Gate:
             told = (f"model: {newest.model[:12]} → {measurement.model_digest[:12]}", *told)
         return told
 
-    def shift(self, metric: str) -> Shift | None:
-        """The session's shift, from the eighth gated test on."""
-        return session_shift(np.array(self._ratios.get(metric, [])))
-
-    def _change(self, metric: str, runs: Runs, fresh: Sequence[Measurement], rule: Rule) -> Change:
-        y = np.array([worse(metric, one.metrics[metric]) for one in fresh])
-        found = confirm(runs, self._spread(metric), y, rule, shift=self.shift(metric))
-        sign = 1.0 if METRICS[metric].better is Better.LOWER else -1.0
-        return Change(
-            metric=metric,
-            unit=METRICS[metric].unit,
-            estimate=math.expm1(found.estimate),
-            low=math.expm1(found.low),
-            high=math.expm1(found.high),
-            p=found.p,
-            detectable=found.mde,
-            tolerance=rule.max_regression,
-            regressed=found.regressed,
-            improved=found.improved,
-            suspected=True,
-            provisional=found.provisional,
-            baseline=math.exp(sign * (float(y.mean()) - log_ratio(runs, float(y.mean())))),
-            current=math.exp(sign * float(y.mean())),
-            runs=runs.count,
-            sessions=runs.sessions,
-            confirmed=len(fresh),
+    def session_line(self, changes: Iterable[Change]) -> str | None:
+        """The session's own line, where all tests together lie further off than this device's sessions do."""
+        latency = [c for c in changes if c.metric == "latency" and c.against == "baseline"]
+        ratios = np.array([math.log(c.current / c.baseline) for c in latency])
+        shift = session_shift(ratios) if latency else None
+        if shift is None:
+            return None
+        p = shift_p(shift, self._spread("latency"), round(float(np.median([c.sessions for c in latency]))))
+        if min(p, 1 - p) > SHIFT_P:
+            return None
+        return (
+            f"the whole session is {math.expm1(float(shift.value)):+.1%} off its baselines (p = {min(p, 1 - p):.2g}): "
+            "driver, clocks, neighbours, or a change of everything; tests are judged relative to it"
         )
 
-    def _rule(self, tolerance: float) -> Rule:
-        return Rule(
+    def _changes(
+        self, nodeid: str, entry: Entry, fresh: Sequence[Measurement], metric: str, tolerance: float
+    ) -> tuple[Change, ...]:
+        runs = self._runs(entry, metric)
+        if runs is None or any(one.metrics.get(metric, 0) <= 0 for one in fresh):
+            return ()
+        rule = Rule(
             alpha=min(self._settings.alpha, FAMILY_ERROR / self.tests),
             max_regression=tolerance,
             confirm=self._settings.confirm,
         )
+        y = np.array([worse(metric, one.metrics[metric]) for one in fresh])
+        spread = self._spread(metric)
+        found = confirm(runs, spread, y, rule, shift=self._shift(nodeid, metric))
+        changes = [_told(found, runs, y, metric, rule, "baseline")]
+        anchored = drift(runs, spread, y, rule)
+        if anchored is not None:
+            changes.append(_told(anchored, runs.oldest(), y, metric, rule, "anchor"))
+        return tuple(changes)
+
+    def _shift(self, nodeid: str, metric: str) -> Shift | None:
+        """The session's shift as the other tests show it."""
+        others = [ratio for key, ratio in self._ratios.get(metric, {}).items() if not key.startswith(f"{nodeid} ")]
+        return session_shift(np.array(others)) if others else None
 
     def _runs(self, entry: Entry, metric: str) -> Runs | None:
-        numbers = self._session_numbers()
         kept = [run for run in entry.runs if run.metrics.get(metric, 0) > 0]
         if not kept:
             return None
+        # Session ids begin with their time: sorted, they are in the order of acceptance.
+        numbers = {
+            session: number for number, session in enumerate(sorted(self._sessions() | {r.session for r in kept}))
+        }
         return Runs(
             y=np.array([worse(metric, run.metrics[metric]) for run in kept]),
             session=np.array([numbers[run.session] for run in kept], np.intp),
@@ -171,10 +209,9 @@ class Gate:
 
     def _spread(self, metric: str) -> Spread:
         if metric not in self._spreads:
-            entries = [
-                runs for file in self._all_files() for e in file.entries.values() if (runs := self._runs(e, metric))
-            ]
-            self._spreads[metric] = estimate_spread(entries, self._prior())
+            entries = [e for file in self._all_files() for e in file.entries.values()]
+            known = [runs for entry in entries if (runs := self._runs(entry, metric)) is not None]
+            self._spreads[metric] = estimate_spread(known, self._prior())
         return self._spreads[metric]
 
     def _prior(self) -> Prior:
@@ -187,19 +224,35 @@ class Gate:
             self._files = tuple(self._store.read_all(self._device))
         return self._files
 
-    def _session_numbers(self) -> dict[str, int]:
-        """Session ids begin with their time: their order is the order of acceptance."""
-        ids = {run.session for file in self._all_files() for entry in file.entries.values() for run in entry.runs}
-        return {session: number for number, session in enumerate(sorted(ids))}
+    def _sessions(self) -> set[str]:
+        return {run.session for file in self._all_files() for entry in file.entries.values() for run in entry.runs}
 
 
-def _references(runs: Runs) -> list[tuple[str, Runs]]:
-    """The baseline as it is, and its oldest session where there are others: drift must not creep past it."""
-    return [("baseline", runs)] if runs.sessions == 1 else [("baseline", runs), ("anchor", runs.oldest())]
+def _told(found: LogChange, runs: Runs, y: np.ndarray, metric: str, rule: Rule, against: str) -> Change:
+    """The statistics' word on a change, in the metric's unit and in fractions."""
+    mean, sign = float(y.mean()), _sign(metric)
+    return Change(
+        metric=metric,
+        unit=METRICS[metric].unit,
+        estimate=math.expm1(found.estimate),
+        low=math.expm1(found.low),
+        high=math.expm1(found.high),
+        p=found.p,
+        detectable=found.mde if math.isfinite(found.mde) else None,
+        tolerance=rule.max_regression,
+        regressed=found.regressed,
+        improved=found.improved and against == "baseline",
+        suspected=found.p <= rule.screen_p,
+        provisional=found.provisional,
+        baseline=math.exp(sign * (mean - log_ratio(runs, mean))),
+        current=math.exp(sign * mean),
+        runs=runs.count,
+        sessions=runs.sessions,
+        confirmed=y.size,
+        against=against,
+    )
 
 
 def _changed(then: dict[str, object], now: dict[str, object]) -> str:
-    return (
-        ", ".join(f"{key}: {then.get(key)} → {now.get(key)}" for key in sorted(now) if then.get(key) != now.get(key))
-        or "another digest"
-    )
+    told = [f"{key}: {then.get(key)} → {now.get(key)}" for key in sorted(now) if then.get(key) != now.get(key)]
+    return ", ".join(told) or "another digest"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import math
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +17,8 @@ LISTED: Final = ("backend", "precision", "batch")
 """Keys that take a list, and then parametrize the test; in the order of the ids."""
 
 
+_LARGEST: Final = 1e300
+"""Budgets beyond it are a mistake, infinity and NaN among them."""
 _WIDEST: Final = 60
 """Characters of a value that a message shows."""
 
@@ -117,7 +118,7 @@ def _short(value: Any) -> str:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LARGEST
 
 
 def _positive(value: Any) -> str:
@@ -203,7 +204,7 @@ def _gate(value: Any) -> str:
     if not isinstance(value, tuple | list):
         return "a tuple of metric names is needed"
     for name in value:
-        if name not in METRICS:
+        if not isinstance(name, str) or name not in METRICS:
             return f"no metric {name!r}{_nearest(str(name), METRICS)}"
     return ""
 

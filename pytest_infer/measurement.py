@@ -35,7 +35,7 @@ class Measurement:
         workload: the workload's identity in plain values (`Workload.describe`).
         digest: its digest.
         metrics: values by metric name, in the metric's unit.
-        intervals: 99 % intervals within this run, by metric name.
+        intervals: 95 % intervals within this run, by metric name.
         samples: the timings behind `latency`.
         accuracy: figures against the reference and the labels, by name.
         accuracy_notes: where those figures come from; first of all where outputs are not finite.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
@@ -151,12 +152,8 @@ def infer_engine(request: pytest.FixtureRequest, infer: InferCase) -> Target | N
     """The engine that the marker describes, measured after the test's body passed."""
     if _session(request.config).isolates(infer):
         return None  # the body runs in a worker, and so does its engine
-    from pytest_infer.engines.open import PrecisionRefusedError
-
     try:
         return infer.marker_engine()
-    except PrecisionRefusedError as refusal:
-        pytest.skip(str(refusal))
     except InferError as error:
         _fail(error)
 
@@ -171,7 +168,13 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """After the body: measure, decide, and fail here, so that it is a failure like any other."""
-    value = yield
+    try:
+        value = yield
+    except InferError as error:
+        if error.skips:
+            pytest.skip(str(error))
+        _end_in_the_users_code(error)
+        raise
     if (case := item.stash.get(CASE, None)) is not None:
         _judge(item, case)
     return value
@@ -216,6 +219,8 @@ class Ending:
 
         infer = _session(self._config)
         self._lines = summary(infer.report(), verbose=self._config.get_verbosity() > 0) if infer.results else []
+        if infer.settings.strict and infer.shifted:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
         try:
             broken_off = exitstatus in {pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR}
             if not broken_off and (line := infer.save()):
@@ -289,7 +294,6 @@ def _judge(item: pytest.Item, case: InferCase) -> None:
     """Finish the measurements of a test whose body passed, and decide."""
     from pytest_infer.report.failure import failure
     from pytest_infer.report.properties import properties
-    from pytest_infer.session import SkippedInWorkerError
 
     session = _session(item.config)
     try:
@@ -300,8 +304,6 @@ def _judge(item: pytest.Item, case: InferCase) -> None:
         if session.in_worker:
             return
         results = session.decide(item.nodeid, item.path, case)
-    except SkippedInWorkerError as skipped:
-        pytest.skip(str(skipped))
     except InferError as error:
         _fail(error)
     finally:
@@ -341,5 +343,19 @@ def _progress(config: pytest.Config, text: str) -> None:
     terminal.rewrite(text[: shutil.get_terminal_size().columns - 1], erase=True)
 
 
+def _end_in_the_users_code(error: InferError) -> None:
+    """Cut our own frames off an error that a test's body met: the line that caused it is the user's."""
+    package, last = str(Path(__file__).parent), None
+    frame = error.__traceback__
+    while frame is not None:
+        if not frame.tb_frame.f_code.co_filename.startswith(package):
+            last = frame
+        frame = frame.tb_next
+    if last is not None:
+        last.tb_next = None
+
+
 def _fail(error: InferError) -> NoReturn:
+    if error.skips:
+        pytest.skip(str(error))
     raise pytest.fail.Exception(str(error), pytrace=False) from None

@@ -19,7 +19,7 @@ from pytest_infer.device.cpu import cpu_device
 from pytest_infer.device.environment import environment
 from pytest_infer.device.lock import device_lock
 from pytest_infer.engines.plan_cache import PlanCache
-from pytest_infer.errors import MeasurementError
+from pytest_infer.errors import InferError, MeasurementError
 from pytest_infer.gating import Gate, split_nodeid
 from pytest_infer.measure.worker import run_worker
 from pytest_infer.measuring import Bench
@@ -36,8 +36,10 @@ if TYPE_CHECKING:
     from pytest_infer.measurement import Measurement
 
 
-class SkippedInWorkerError(Exception):
+class SkippedInWorkerError(InferError):
     """The test skipped itself in its worker."""
+
+    skips = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +125,7 @@ class InferSession:
         if not self.isolates(case):
             results = decision.compare(case.measurements, rerun)
         elif self.settings.update is not None:
-            results = decision.record(rerun(self.settings.runs))
+            results = decision.record(rerun)
         else:
             results = decision.compare(self._fresh(nodeid, test_file, "measuring"), rerun)
         return results
@@ -143,7 +145,17 @@ class InferSession:
             environment=self._environment,
             results=tuple(self.results),
             started=self._started.isoformat(timespec="seconds"),
+            notes=() if self._session_line is None else (self._session_line,),
         )
+
+    @property
+    def shifted(self) -> bool:
+        """Whether the whole session lies off its baselines, which --infer-strict makes a failure."""
+        return self._session_line is not None
+
+    @property
+    def _session_line(self) -> str | None:
+        return self.gate.session_line([change for result in self.results for change in result.changes])
 
     def save(self) -> str | None:
         """Write what was recorded and may be accepted; a line that says so, or None where nothing was recorded.

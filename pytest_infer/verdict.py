@@ -25,9 +25,10 @@ class Change:
 
     Attributes:
         metric: its name.
-        estimate: the change; `low` to `high` is its interval at level 1 - alpha.
+        estimate: the change; `low` to `high` is its 95 % interval.
         p: of the one-sided test that it is worse.
-        detectable: the change at which this rule would fire in 80 % of cases (minimum detectable effect).
+        detectable: the change at which this rule would fire in 80 % of cases (minimum detectable effect); None where
+            nothing could have been seen.
         regressed: the rule fired; `improved`: its mirror did; `suspected`: the screen fired.
         provisional: the baseline has fewer than three sessions.
         baseline: the baseline's value, and `current` this run's (or the confirming runs' geometric mean), in the
@@ -42,7 +43,7 @@ class Change:
     low: float
     high: float
     p: float
-    detectable: float
+    detectable: float | None
     tolerance: float
     regressed: bool
     improved: bool
@@ -58,7 +59,12 @@ class Change:
     @property
     def blind(self) -> bool:
         """Whether a change of the tolerance's size could not have been seen."""
-        return self.detectable > self.tolerance
+        return self.detectable is None or self.detectable > self.tolerance
+
+    @property
+    def detectable_text(self) -> str:
+        """The detectable change as people read it."""
+        return "nothing" if self.detectable is None else f"{self.detectable:+.1%}"
 
     def __str__(self) -> str:
         """The change in words, with its interval and what could have been seen."""
@@ -68,7 +74,7 @@ class Change:
         return (
             f"{self.metric} {self.current:.4g} {self.unit} is {abs(self.estimate):.1%} {word} than {than}'s "
             f"{self.baseline:.4g} {self.unit} (95 % interval {self.low:+.1%} to {self.high:+.1%}, p = {self.p:.2g}, "
-            f"detectable {self.detectable:+.1%}, {self.runs} runs of {self.sessions} session(s){firm})"
+            f"detectable {self.detectable_text}, {self.runs} runs of {self.sessions} session(s){firm})"
         )
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pytest_infer.errors import UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 class Precision(StrEnum):
@@ -81,7 +80,7 @@ class TensorSpec:
                 f"{model}: shapes={{{self.name!r}: {given}}} does not fit that input's shape {list(self.shape)}; "
                 "fixed dimensions must agree"
             )
-        if batch is not None and isinstance(self.shape[0], str) and given[0] != batch:
+        if batch is not None and self.shape and isinstance(self.shape[0], str) and given[0] != batch:
             raise UsageError(
                 f"{model}: shapes={{{self.name!r}: {given}}} and batch={batch} ask for two different first dimensions; "
                 "leave the first one out of shapes"
@@ -124,11 +123,16 @@ class Workload:
 
 
 def plain(value: Any) -> Any:
-    """`value` as JSON can hold it and tell it apart: containers kept, anything else by its text."""
-    if value is None or isinstance(value, bool | int | float | str):
+    """`value` as JSON can hold it, the same in every process: containers kept, the rest by name or by text."""
+    if value is None or isinstance(value, bool | int | str):
         return value
-    if isinstance(value, dict):
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, set | frozenset):
+        return sorted((plain(item) for item in value), key=str)
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
-    return getattr(value, "__qualname__", None) or str(value)
+    text = getattr(value, "__qualname__", None) or str(value)
+    return type(value).__qualname__ if " at 0x" in text else text

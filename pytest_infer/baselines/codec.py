@@ -38,7 +38,7 @@ def decode(text: bytes, path: Path) -> BaselineFile:
     """
     try:
         content = msgspec.json.decode(text)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BaselineCorruptError(
             f"{path} is no JSON ({error}); restore it from version control, or delete it and record anew"
         ) from None
@@ -54,4 +54,4 @@ def decode(text: bytes, path: Path) -> BaselineFile:
 
 
 def _line(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, ensure_ascii=False)
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)

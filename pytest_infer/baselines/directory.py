@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import getpass
+import hashlib
 import os
 import tempfile
 from pathlib import Path, PurePosixPath
@@ -52,7 +54,9 @@ class DirectoryStore:
         """Every file of the device that can be read; a broken one is told by the tests that need it."""
         for path in sorted((self._folder / device.slug).rglob("*.json")):
             with contextlib.suppress(BaselineError, OSError):
-                yield decode(path.read_bytes(), path)
+                file = decode(path.read_bytes(), path)
+                if file.device.get("slug") == device.slug:
+                    yield file
 
     def devices(self) -> tuple[str, ...]:
         """Slugs of the devices that have baselines."""
@@ -90,14 +94,20 @@ class DirectoryStore:
         path = self.path(device, module)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with filelock.FileLock(path.with_suffix(".lock")):
+            with filelock.FileLock(_lock_path(path)):
                 file = self.read(device, module) or BaselineFile(
                     schema=SCHEMA, device={"slug": device.slug, **device.identity}
                 )
                 _replace(path, encode(_merged(file, session_id, session, changes, reset=reset)))
-            path.with_suffix(".lock").unlink(missing_ok=True)
         except OSError as error:
             raise BaselineError(f"{path} could not be written: {error.strerror}; it is as it was before") from error
+
+
+def _lock_path(path: Path) -> Path:
+    """A lock file outside the repository, which stays: one that is deleted no longer excludes who waits for it."""
+    folder = Path(tempfile.gettempdir()) / f"pytest-infer-stores-{getpass.getuser()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder / f"{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:24]}.lock"
 
 
 def _merged(

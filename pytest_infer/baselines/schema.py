@@ -10,6 +10,8 @@ from pytest_infer.measurement import Samples
 SCHEMA: Final = 1
 MAX_RUNS: Final = 20
 """Accepted runs an entry keeps: the oldest session as the drift anchor, then the newest."""
+ANCHOR_RUNS: Final = 5
+"""Runs that the oldest session keeps when room runs out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,11 +57,10 @@ def entry_key(test: str, name: str, digest: str) -> str:
 
 
 def appended(entry: Entry, runs: tuple[BaselineRun, ...]) -> Entry:
-    """`entry` with `runs` behind, at most MAX_RUNS: the oldest session stays, the rest are the newest."""
+    """`entry` with `runs` behind, at most MAX_RUNS: the first of the oldest session stay, the rest are the newest."""
     everything = (*entry.runs, *runs)
     if len(everything) > MAX_RUNS:
-        anchor = tuple(run for run in everything if run.session == everything[0].session)
-        rest = everything[len(anchor) :]
-        kept = max(0, MAX_RUNS - len(anchor))
-        everything = (*anchor, *rest[len(rest) - kept :])[-max(MAX_RUNS, len(anchor)) :]
+        anchor = tuple(run for run in everything if run.session == everything[0].session)[:ANCHOR_RUNS]
+        rest = [run for run in everything if run not in anchor]
+        everything = (*anchor, *rest[len(anchor) - MAX_RUNS :])
     return Entry(workload=entry.workload, runs=everything)

@@ -45,13 +45,19 @@ def device_lock(slug: str, *, folder: Path | None = None, waiting: Callable[[str
         waiting(f"waiting for the device {slug}, held by {_text(holder)}")
         lock.acquire()
     try:
-        with contextlib.suppress(OSError):
-            holder.write_text(f"process {os.getpid()}")
+        _sign(holder)
         yield
     finally:
         with contextlib.suppress(OSError):
             holder.unlink()
         lock.release()
+
+
+def _sign(path: Path) -> None:
+    """Say who holds the device; never through a link, which another user may have put there."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
+    with contextlib.suppress(OSError), os.fdopen(os.open(path, flags, 0o666), "w") as file:
+        file.write(f"process {os.getpid()}")
 
 
 def _text(path: Path) -> str:

@@ -73,29 +73,39 @@ def filled(given: Any, specs: Sequence[TensorSpec], where: str) -> dict[str, NDA
 
 
 def batch_of(arrays: Mapping[str, NDArray[Any]], specs: Sequence[TensorSpec]) -> int | None:
-    """The first dimension that a call brings, where it is smaller than the engine's; None where nothing is."""
-    for spec in specs:
-        array = np.asarray(arrays[spec.name])
-        if spec.shape and array.ndim and array.shape[0] != spec.shape[0]:
-            return int(array.shape[0])
-    return None
+    """The first dimension that a call brings, where it is smaller than the engine's; None where nothing is.
+
+    Raises:
+        UsageError: the inputs bring different ones.
+    """
+    sizes = {
+        spec.name: int(np.asarray(arrays[spec.name]).shape[0])
+        for spec in specs
+        if spec.shape and np.asarray(arrays[spec.name]).shape[0] != spec.shape[0]
+    }
+    if len(set(sizes.values())) > 1:
+        raise UsageError(f"the inputs of one call bring different batches: {sizes}")
+    return next(iter(sizes.values()), None)
 
 
 def _checked(value: Any, spec: TensorSpec, where: str) -> NDArray[Any]:
-    array = np.asarray(value)
     wanted = np.dtype(spec.dtype)
-    if array.dtype != wanted:
+    try:
+        array = np.asarray(value)
+        # What has a type must have the right one; plain numbers take it, if they fit.
         if (
-            not isinstance(value, np.ndarray | np.generic)
+            not hasattr(value, "dtype")
             and array.dtype.kind in "iuf"
-            and np.can_cast(array.dtype, wanted, "same_kind")
+            and (wanted.kind == "f" or array.dtype.kind != "f")
         ):
-            array = array.astype(wanted)
-        else:
-            raise UsageError(
-                f"{where}: input {spec.name!r} has type {array.dtype}, the model takes {wanted}; convert it with "
-                f".astype({str(wanted)!r})"
-            )
+            array = np.asarray(value, wanted)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise UsageError(f"{where}: input {spec.name!r} can't be an array of {wanted}: {error}") from None
+    if array.dtype != wanted:
+        raise UsageError(
+            f"{where}: input {spec.name!r} has type {array.dtype}, the model takes {wanted}; convert it with "
+            f".astype({str(wanted)!r})"
+        )
     fits = array.ndim == len(spec.shape) and array.shape[1:] == spec.shape[1:]
     if not fits or (spec.shape and not 1 <= array.shape[0] <= int(spec.shape[0])):
         raise UsageError(
@@ -119,7 +129,10 @@ def _made_up(spec: TensorSpec, given: range | None, rng: np.random.Generator, wh
     if given is not None:
         if not given:
             raise UsageError(f"{where}: input {spec.name!r} is to be drawn from the empty {given!r}")
-        return rng.choice(np.asarray(given), size=shape).astype(dtype)
+        reach = np.iinfo(dtype) if dtype.kind in "iu" else np.finfo(dtype)
+        if min(given[0], given[-1]) < reach.min or max(given[0], given[-1]) > reach.max:
+            raise UsageError(f"{where}: {given!r} goes beyond {dtype}, the type of input {spec.name!r}")
+        return (rng.integers(0, len(given), shape) * given.step + given.start).astype(dtype)
     if dtype.kind == "f":
         return rng.standard_normal(shape, np.float32).astype(dtype)
     raise UsageError(

@@ -34,8 +34,7 @@ def find_model(name: str | os.PathLike[str], test_folder: Path, root: Path) -> P
 
 def own_precision(path: Path) -> Precision:
     """The arithmetic that the model itself is in: what it runs in where a test asks for none."""
-    status = path.stat()
-    return _own_precision(path, status.st_mtime_ns, status.st_size)
+    return _own_precision(path, *_state(path))
 
 
 @functools.lru_cache(maxsize=64)
@@ -45,37 +44,39 @@ def _own_precision(path: Path, _mtime_ns: int, _size: int) -> Precision:
 
 def model_digest(path: Path) -> str:
     """SHA-256 over the file and the external data that it names, as 64 hex digits."""
+    digest, others = _read(path, *_state(path))
+    return hashlib.sha256(
+        "".join([digest, *(f"{other.name} {_read(other, *_state(other))[0]}" for other in others)]).encode()
+    ).hexdigest()
+
+
+def _state(path: Path) -> tuple[int, int]:
     status = path.stat()
-    return _digest(path, status.st_mtime_ns, status.st_size)
+    return status.st_mtime_ns, status.st_size
 
 
 @functools.lru_cache(maxsize=64)
-def _digest(path: Path, _mtime_ns: int, _size: int) -> str:
+def _read(path: Path, _mtime_ns: int, _size: int) -> tuple[str, tuple[Path, ...]]:
+    """The digest of one file, and the other files that it names."""
     digest = hashlib.sha256()
-    names_other_files, tail = False, b""
+    names_others, tail = False, b""
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
             # Reading a large protobuf costs seconds; only models that can name external data are parsed.
-            names_other_files = names_other_files or b"location" in tail + chunk
+            names_others = names_others or b"location" in tail + chunk
             tail = chunk[-8:]
-    if names_other_files and path.suffix == ".onnx":
-        for other in external_data(path):
-            digest.update(other.name.encode())
-            with other.open("rb") as file:
-                while chunk := file.read(_CHUNK):
-                    digest.update(chunk)
-    return digest.hexdigest()
+    return digest.hexdigest(), external_data(path) if names_others and path.suffix == ".onnx" else ()
 
 
 def external_data(path: Path) -> tuple[Path, ...]:
     """The external data files that an ONNX model names and that exist, sorted."""
     import onnx
-    from onnx.external_data_helper import ExternalDataInfo, uses_external_data
+    from onnx.external_data_helper import ExternalDataInfo, _get_all_tensors, uses_external_data
 
     try:
         model = onnx.load(path, load_external_data=False)
     except Exception:  # noqa: BLE001 - unreadable: the build says so in the user's words
         return ()
-    names = {ExternalDataInfo(t).location for t in model.graph.initializer if uses_external_data(t)}
+    names = {ExternalDataInfo(t).location for t in _get_all_tensors(model) if uses_external_data(t)}
     return tuple(path.parent / name for name in sorted(names) if (path.parent / name).is_file())

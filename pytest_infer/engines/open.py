@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_infer.engines.base import BuildRequest
 from pytest_infer.engines.model_file import find_model, model_digest, own_precision
 from pytest_infer.engines.target import CallableTarget, InferEngine
-from pytest_infer.errors import UsageError
+from pytest_infer.errors import PrecisionRefusedError, UsageError
 from pytest_infer.precision import TRANSFORM_VERSION, CalibrationSet
 from pytest_infer.precision.model import inputs
 from pytest_infer.workload import Precision, Scenario, Workload, plain
@@ -23,10 +23,6 @@ if TYPE_CHECKING:
     from pytest_infer.device.fingerprint import Device
     from pytest_infer.engines.base import Backend
     from pytest_infer.engines.plan_cache import PlanCache
-
-
-class PrecisionRefusedError(UsageError):
-    """The backend can't compute in that precision on that device; the test is skipped with the reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,6 +52,8 @@ class PlanCache:
             return self._build(entry, key, build)
 
     def _build(self, entry: Path, key: Mapping[str, Any], build: Callable[[Path], Mapping[str, Any]]) -> BuiltPlan:
+        for left in self._folder.glob(f"{entry.name}.*/"):  # of builds that were killed: we hold the entry's lock
+            shutil.rmtree(left, ignore_errors=True)
         draft = Path(tempfile.mkdtemp(prefix=f"{entry.name}.", dir=self._folder))
         try:
             plan = draft / _PLAN

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import math
 import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -83,6 +84,8 @@ def warm_up(run: Run, clock: Clock, bound_ns: int) -> tuple[list[int], bool]:
     while True:
         times += time_block(run, clock, 1)
         elapsed = clock() - begun
+        if elapsed >= 2 * bound_ns and len(times) >= WINDOW_ITERATIONS:  # ten of a very slow call would take too long
+            return times, False
         if len(times) < WARMUP_ITERATIONS or elapsed < WARMUP_NS:
             continue
         window = max(WINDOW_ITERATIONS, round(WINDOW_NS / max(1, statistics.median(times[-WARMUP_ITERATIONS:]))))
@@ -121,9 +124,10 @@ def _sample(run: Run, clock: Clock, plan: SamplingPlan, typical_ns: float) -> li
 
 def _too_slow(plan: SamplingPlan, typical_ns: float) -> str:
     samples = max(plan.min_samples, FEWEST_BLOCKS)
+    enough = math.ceil(samples * typical_ns * 1.5e-8) / 10
     return (
         f"{samples} samples at {typical_ns / 1e6:.3g} ms a call take {samples * typical_ns / 1e9:.3g} s, more than "
-        f"--infer-max-time={plan.max_time_ns / 1e9:g}; raise it to {samples * typical_ns * 1.5 / 1e9:.0f} or more, "
+        f"--infer-max-time={plan.max_time_ns / 1e9:g}; raise it to {enough:g} or more, "
         "or budget a lower percentile"
     )
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import stdtrit
 
+from pytest_infer.measure.loop import FEWEST_BLOCKS
 from pytest_infer.measurement import Samples
 from pytest_infer.metrics import PERCENTILES
+from pytest_infer.stats.quantiles import quantile_interval
 
 if TYPE_CHECKING:
     from pytest_infer.measure.loop import Timings
@@ -43,8 +45,12 @@ def latency_metrics(timings: Timings, samples: Samples, batch: int | None) -> di
 
 
 def latency_intervals(timings: Timings) -> dict[str, tuple[float, float]]:
-    """The 95 % interval of this run's median in ms: Student's over block medians, since neighbours in time agree."""
-    medians = np.array([np.median(block) for block in timings.blocks_ns])
-    half = float(stdtrit(medians.size - 1, 0.975)) * float(medians.std(ddof=1)) / medians.size**0.5
-    middle = float(np.median(timings.all_ns))
-    return {"latency": ((middle - half) / 1e6, (middle + half) / 1e6)}
+    """The 95 % intervals of this run's percentiles in ms, by metric name; only those that the samples carry."""
+    blocks = [np.array(block, np.float64) for block in timings.blocks_ns]
+    if len(blocks) < FEWEST_BLOCKS:
+        return {}
+    count = sum(block.size for block in blocks)
+    found = {
+        m.name: quantile_interval(blocks, m.quantile) for m in PERCENTILES if m.quantile and count >= m.min_samples
+    }
+    return {n: (e.low / 1e6, e.high / 1e6) for n, e in found.items() if math.isfinite(e.low) and math.isfinite(e.high)}

@@ -75,8 +75,8 @@ def convert(
         return Conversion(path=target, converted=True, nodes=to_float16(model, target))
     if calibration is None:
         raise UsageError(
-            f"{model}: int8 needs samples to set its ranges; give calibration=, an iterable of {{input name: array}} or "
-            "a callable that gives one"
+            f"{model}: int8 needs samples to set its ranges; give calibration=, an iterable of {{input name: array}} "
+            "or a callable that gives one"
         )
     if method not in METHODS:
         raise UsageError(f"calibration method {method!r} is unknown; choose {', '.join(METHODS)}")

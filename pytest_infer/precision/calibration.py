@@ -56,7 +56,7 @@ class CalibrationSet:
         digest = hashlib.sha256()
         count = 0
         folder.mkdir(parents=True, exist_ok=True)
-        for count, sample in enumerate(_samples(source, names), start=1):  # noqa: B007 - the last number is the count
+        for count, sample in enumerate(_samples(source, names), start=1):
             arrays = [_checked(sample, spec, f"calibration sample {count}") for spec in inputs]
             for name, array in zip(names, arrays, strict=True):
                 digest.update(f"{name}\0{array.dtype}\0{array.shape}\0".encode())
@@ -96,7 +96,7 @@ def _file(folder: Path, number: int) -> Path:
 def _samples(source: Source, names: tuple[str, ...]) -> Iterator[Mapping[str, Any]]:
     """The samples of an iterable or of what a callable gives, checked for their names."""
     wanted = "calibration= takes an iterable of {input name: array} or a callable that gives one"
-    given = source() if callable(source) else source
+    given: Any = source() if callable(source) else source
     if isinstance(given, Mapping):
         raise UsageError(f"{wanted}; this is a single sample: put it into a list")
     if not isinstance(given, Iterable):

@@ -1,4 +1,4 @@
-"""fp32 to int8: quantize and dequantize steps around what a backend can compute in int8, ranges from the user's samples.
+"""fp32 to int8: quantize and dequantize steps around what can be computed in int8, ranges from the user's samples.
 
 Facts behind the choices, found on six vision networks with ONNX Runtime 1.31 on a CPU with VNNI:
 
@@ -52,7 +52,8 @@ def to_int8(
     nodes = quantized_nodes(graph)
     if not nodes:
         raise PrecisionError(
-            f"{model} has no {', '.join(sorted(QUANTIZABLE))} with fixed weights that int8 could compute; measure it in fp32"
+            f"{model} has no {', '.join(sorted(QUANTIZABLE))} with fixed weights that int8 could compute; "
+            "measure it in fp32"
         )
     heavy = collections.Counter(node.op_type for node in graph.node if node.op_type in QUANTIZABLE)
     return nodes, dict(heavy - collections.Counter(nodes))
@@ -91,7 +92,7 @@ def _observed(simplified: Path, calibration: CalibrationSet, method: str, *, sym
     import onnx
     from onnxruntime.quantization import calibrate
 
-    makers = {
+    makers: dict[str, tuple[Any, dict[str, Any]]] = {
         "minmax": (calibrate.MinMaxCalibrater, {}),
         "entropy": (calibrate.EntropyCalibrater, {"num_bins": _ENTROPY_BINS, "num_quantized_bins": 128}),
         "percentile": (calibrate.PercentileCalibrater, {"percentile": _PERCENTILE}),

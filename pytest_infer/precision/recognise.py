@@ -33,7 +33,7 @@ def recognise_graph(graph: onnx.GraphProto) -> Precision:
     if quantized_nodes(graph) or any(node.op_type.startswith(_QUANTIZED) for node in graph.node):
         steps = (node for node in graph.node if node.op_type == "DequantizeLinear")
         return Precision.FP8 if any(types.get(node.input[0]) in float8 for node in steps) else Precision.INT8
-    kinds = {
+    kinds: dict[int, Precision] = {
         TensorProto.FLOAT: Precision.FP32,
         TensorProto.FLOAT16: Precision.FP16,
         TensorProto.BFLOAT16: Precision.BF16,

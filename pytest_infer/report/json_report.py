@@ -49,6 +49,7 @@ class JsonReport:
     started: str
     device: dict[str, str | int | float]
     environment: dict[str, str]
+    notes: tuple[str, ...]
     results: tuple[JsonResult, ...]
 
 
@@ -59,6 +60,7 @@ def encode(report: RunReport) -> bytes:
         started=report.started,
         device=report.device,
         environment=report.environment,
+        notes=report.notes,
         results=tuple(_result(result) for result in report.results),
     )
     return msgspec.json.format(msgspec.json.encode(content), indent=1) + b"\n"
@@ -74,7 +76,7 @@ def read(path: Path) -> JsonReport:
         report = msgspec.json.decode(path.read_bytes(), type=JsonReport)
     except OSError as error:
         raise UsageError(f"{path} can't be read: {error.strerror}") from None
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is no report of pytest-infer: {error}") from None
     if report.schema > SCHEMA:
         raise UsageError(f"{path} has schema {report.schema}; this pytest-infer reads up to {SCHEMA}: upgrade it")

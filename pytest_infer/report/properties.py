@@ -20,5 +20,7 @@ def properties(result: Result) -> list[tuple[str, str | float]]:
     pairs += [(f"infer_{middle}{name}", value) for name, value in sorted(result.measurement.accuracy.items())]
     for change in result.changes:
         prefix = f"infer_{middle}{change.metric}_" + ("anchor_" if change.against == "anchor" else "")
-        pairs += [(f"{prefix}change", change.estimate), (f"{prefix}detectable", change.detectable)]
+        pairs.append((f"{prefix}change", change.estimate))
+        if change.detectable is not None:
+            pairs.append((f"{prefix}detectable", change.detectable))
     return pairs

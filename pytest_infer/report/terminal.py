@@ -30,6 +30,7 @@ def summary(report: RunReport, *, verbose: bool) -> list[tuple[str, str]]:
         lines.append(
             (f"{len(blind)} passing test(s) could not have seen a change of the tolerance: {advice}", "yellow")
         )
+    lines += [(note, "yellow") for note in report.notes]
     counts = collections.Counter(str(r.outcome) for r in report.results)
     lines.append((", ".join(f"{n} {word}" for word, n in sorted(counts.items())), "bold"))
     return lines
@@ -62,5 +63,5 @@ def _figures(result: Result) -> list[str]:
 
 
 def _change(change: Change) -> str:
-    text = f"{change.estimate:+.1%} [{change.low:+.1%}, {change.high:+.1%}]  detectable {change.detectable:+.1%}"
+    text = f"{change.estimate:+.1%} [{change.low:+.1%}, {change.high:+.1%}]  detectable {change.detectable_text}"
     return f"{text} (provisional)" if change.provisional else text

@@ -17,12 +17,10 @@ from scipy import special
 
 from pytest_infer.stats.knowledge import run_variance, session_variance
 from pytest_infer.stats.moderation import Variance
-from pytest_infer.stats.runs import slowest
 
 if TYPE_CHECKING:
-    from pytest_infer.stats.runs import Array, Summary
-    from pytest_infer.stats.shift import Shift
-    from pytest_infer.stats.spread import Spread
+    from pytest_infer.stats.reference import Reference
+    from pytest_infer.stats.runs import Array
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -51,53 +49,35 @@ class Comparison:
         return np.asarray(special.stdtrit(self.df, 1.0 - alpha) * self.se)
 
 
-def compare(baseline: Summary, spread: Spread, fresh: Array, shift: Shift | None) -> Comparison:
-    """Hold fresh runs against a baseline.
-
-    Args:
-        baseline: the entry's runs, summarised.
-        spread: the device's.
-        fresh: (..., K) y of K >= 1 fresh runs of one session.
-        shift: the session's, to judge relative to it.
-    """
+def compare(held: Reference, fresh: Array) -> Comparison:
+    """Hold fresh runs, (..., K) y of K >= 1 runs of one session, against a baseline."""
     count = fresh.shape[-1]
-    fresh_mean = fresh.mean(axis=-1)
-    run = run_variance(baseline, spread, np.square(fresh - fresh_mean[..., None]).sum(axis=-1), count - 1)
-    noise = _noise(baseline, spread, run, count, shift)
-    removed = 0.0 if shift is None else shift.value
+    mean = fresh.mean(axis=-1)
+    squares = np.square(fresh - mean[..., None]).sum(axis=-1)
+    noise = _noise(held, run_variance(held, squares, count - 1), count)
     return Comparison(
-        estimate=fresh_mean - baseline.mean - removed,
+        estimate=mean - held.level,
         se=np.sqrt(np.asarray(noise.value)),
         df=np.maximum(noise.df, 1.0),
-        above=fresh.min(axis=-1) - removed - rank_bound(baseline, spread, shift),
+        above=fresh.min(axis=-1) - held.bound,
     )
 
 
-def _noise(baseline: Summary, spread: Spread, run: Variance, count: int, shift: Shift | None) -> Variance:
+def _noise(held: Reference, run: Variance, count: int) -> Variance:
     """The variance of (mean of `count` fresh runs - baseline) where nothing changed."""
-    own = session_variance(baseline, spread, run, shift)
-    weight = baseline.session_weight
+    own = session_variance(held, run)
+    weight = held.baseline.session_weight
     session = weight * own.value
     session_error = session / np.sqrt(own.df)
-    if shift is None:
-        session = session + weight * spread.common.value
-        session_error = session_error + weight * spread.common.value / np.sqrt(spread.common.df)
+    if held.shift is None:
+        common = held.spread.common
+        session = session + weight * common.value
+        session_error = session_error + weight * common.value / np.sqrt(common.df)
     # Session means carry part of the runs' noise already: the rest is added. Never less than the runs' whole noise.
-    whole = (baseline.run_weight + 1.0 / count) * run.value
-    rest = whole - weight / spread.session_runs * run.value
+    whole = (held.baseline.run_weight + 1.0 / count) * run.value
+    rest = whole - weight / held.spread.session_runs * run.value
     variance = np.maximum(session + rest, whole)
     error = np.where(session + rest > whole, np.square(session_error) + np.square(rest) / run.df, whole**2 / run.df)
-    if shift is not None:
-        variance = variance + np.square(shift.se)
+    if held.shift is not None:
+        variance = variance + np.square(held.shift.se)
     return Variance(value=variance, df=np.square(variance) / error)
-
-
-def rank_bound(baseline: Summary, spread: Spread, shift: Shift | None) -> Array:
-    """(...) what every fresh run must lie above: the baseline's slowest runs.
-
-    Relative to a session's shift, the baseline's runs are taken without the shifts of their own sessions.
-    """
-    shifts = None if shift is None else spread.shifts_of(baseline.sessions)
-    if shifts is None:
-        return slowest(baseline.y)
-    return slowest(baseline.y - (shifts - shifts.mean(axis=-1, keepdims=True))[..., baseline.code])

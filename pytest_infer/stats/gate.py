@@ -9,12 +9,15 @@ import numpy as np
 
 from pytest_infer.stats.comparison import compare
 from pytest_infer.stats.mde import minimum_detectable_effect
+from pytest_infer.stats.reference import log_ratio, reference, shift_ratio
 from pytest_infer.stats.rule import FIRM_SESSIONS, Rule, margin
-from pytest_infer.stats.runs import Array, Runs, summarise
 
 if TYPE_CHECKING:
+    from pytest_infer.stats.runs import Array, Runs
     from pytest_infer.stats.shift import Shift
     from pytest_infer.stats.spread import Spread
+
+__all__ = ["Change", "confirm", "log_ratio", "screen", "shift_ratio"]
 
 _UPPER_OF_95: Final = 0.975
 
@@ -52,17 +55,12 @@ class Change:
     improved: bool
 
 
-def log_ratio(runs: Runs, y_new: float) -> float:
-    """One run's log ratio to its baseline: what `session_shift` takes of each test."""
-    return y_new - float(summarise(runs).mean)
-
-
 def screen(runs: Runs, spread: Spread, y_new: float, *, shift: Shift | None = None) -> float:
     """Return p of one run: the chance of one this slow or slower where nothing changed.
 
     Suspected slower: p <= rule.screen_p. Suspected faster, to whoever confirms improvements: p >= 1 - rule.screen_p.
     """
-    return float(compare(summarise(runs), spread, np.array([y_new]), shift).p)
+    return float(compare(reference(runs, spread, shift), np.array([y_new])).p)
 
 
 def confirm(runs: Runs, spread: Spread, fresh: Array, rule: Rule, *, shift: Shift | None = None) -> Change:
@@ -75,8 +73,8 @@ def confirm(runs: Runs, spread: Spread, fresh: Array, rule: Rule, *, shift: Shif
         rule: what is asked.
         shift: the session's, from the eighth test on.
     """
-    compared = compare(summarise(runs), spread, fresh, shift)
-    mirrored = compare(summarise(runs.mirrored()), spread, -fresh, None if shift is None else shift.mirrored())
+    held = reference(runs, spread, shift)
+    compared = compare(held, fresh)
     half = float(compared.critical(1.0 - _UPPER_OF_95))
     return Change(
         estimate=float(compared.estimate),
@@ -88,7 +86,7 @@ def confirm(runs: Runs, spread: Spread, fresh: Array, rule: Rule, *, shift: Shif
         mde=minimum_detectable_effect(runs, spread, rule, shift=shift),
         ranked=bool(compared.above > 0),
         provisional=runs.sessions < FIRM_SESSIONS,
-        relative=shift is not None,
+        relative=held.shift is not None,
         regressed=bool(margin(compared, rule) > 0),
-        improved=bool(margin(mirrored, rule) > 0),
+        improved=bool(margin(compare(held.mirrored(), -fresh), rule) > 0),
     )

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from pytest_infer.stats.comparison import compare
 from pytest_infer.stats.knowledge import predicted_common_variance, predicted_session_variance, run_variance
-from pytest_infer.stats.rule import Rule, margin, screen_margin
-from pytest_infer.stats.runs import Array, Runs, Summary, summarise
+from pytest_infer.stats.reference import Reference, reference
+from pytest_infer.stats.rule import Rule, whole_margin
 
 if TYPE_CHECKING:
     from pytest_infer.stats.moderation import Variance
+    from pytest_infer.stats.runs import Array, Runs
     from pytest_infer.stats.shift import Shift
     from pytest_infer.stats.spread import Spread
 
@@ -37,7 +37,8 @@ def minimum_detectable_effect(
         shift: the session's, to judge relative to it.
         seed: of the draws; the same seed gives the same answer.
     """
-    return float(detectable(null_margins(runs, spread, rule, shift, np.random.default_rng(seed)), rule))
+    held = reference(runs, spread, shift)
+    return float(detectable(null_margins(held, rule, np.random.default_rng(seed)), rule))
 
 
 def detectable(margins: Array, rule: Rule) -> Array:
@@ -45,49 +46,34 @@ def detectable(margins: Array, rule: Rule) -> Array:
     return np.maximum(np.expm1(np.quantile(-margins, POWER, axis=0)), rule.max_regression)
 
 
-def null_margins(
-    runs: Runs, spread: Spread, rule: Rule, shift: Shift | None, random: np.random.Generator, draws: int = DRAWS
-) -> Array:
+def null_margins(held: Reference, rule: Rule, random: np.random.Generator, draws: int = DRAWS) -> Array:
     """(draws, ...) the whole rule's margins where nothing changed, variances as uncertain as they are known."""
-    baseline = summarise(runs)
-    shape = (draws, *baseline.mean.shape)
-    known = run_variance(baseline, spread, 0.0, 0)
+    shape = (draws, *held.baseline.mean.shape)
+    known = run_variance(held, 0.0, 0)
     run = _draw(random, known, shape)
-    session = _draw(random, predicted_session_variance(baseline, spread, known, shift), shape)
-    session = np.maximum(session - run / spread.session_runs, 0.0)
-    if shift is None:
-        session = session + _draw(random, predicted_common_variance(spread), shape)
-    return drawn_margins(baseline, spread, rule, shift, random, run=run, session=session)
+    session = _draw(random, predicted_session_variance(held, known), shape)
+    session = np.maximum(session - run / held.spread.session_runs, 0.0)
+    if held.shift is None:
+        session = session + _draw(random, predicted_common_variance(held.spread), shape)
+    return drawn_margins(held, rule, random, run=run, session=session)
 
 
-def drawn_margins(
-    baseline: Summary,
-    spread: Spread,
-    rule: Rule,
-    shift: Shift | None,
-    random: np.random.Generator,
-    *,
-    run: Array,
-    session: Array,
-) -> Array:
-    """The whole rule's margins on runs drawn around `baseline`, where nothing changed; positive: a false alarm.
+def drawn_margins(held: Reference, rule: Rule, random: np.random.Generator, *, run: Array, session: Array) -> Array:
+    """The whole rule's margins on runs drawn around a baseline, where nothing changed; positive: a false alarm.
 
     Args:
-        baseline: (...) of one or many devices.
-        spread: what the rule believes.
+        held: the baseline (...) of one or many devices.
         rule: what is asked.
-        shift: the session's.
         random: source of the draws.
         run: (draws, ...) true variance of runs.
-        session: (draws, ...) true variance of sessions, as far as the shift does not take it out.
+        session: (draws, ...) true variance of sessions, as far as a shift does not take it out.
     """
-    error = np.zeros(()) if shift is None else np.square(np.asarray(shift.se))
+    error = np.zeros(()) if held.shift is None else np.square(np.asarray(held.shift.se))
     # The baseline's own error, this session's effect and the shift's error move screen and fresh runs alike.
-    together = np.sqrt(baseline.run_weight * run + baseline.session_weight * session + error)
-    level = baseline.mean + together * random.standard_normal(run.shape) + (0.0 if shift is None else shift.value)
+    together = np.sqrt(held.baseline.run_weight * run + held.baseline.session_weight * session + error)
+    level = held.level + together * random.standard_normal(run.shape)
     y = level[..., None] + np.sqrt(run)[..., None] * random.standard_normal((*run.shape, 1 + rule.confirm))
-    suspected = screen_margin(baseline, spread, y[..., 0], rule, shift)
-    return np.minimum(suspected, margin(compare(baseline, spread, y[..., 1:], shift), rule))
+    return whole_margin(held, y, rule)
 
 
 def _draw(random: np.random.Generator, known: Variance, shape: tuple[int, ...]) -> Array:

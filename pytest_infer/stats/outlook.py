@@ -10,7 +10,8 @@ import numpy as np
 
 from pytest_infer.stats.mde import detectable, drawn_margins
 from pytest_infer.stats.moderation import Variance
-from pytest_infer.stats.runs import Runs, summarise
+from pytest_infer.stats.reference import reference
+from pytest_infer.stats.runs import Runs
 from pytest_infer.stats.shift import Shift
 
 if TYPE_CHECKING:
@@ -51,16 +52,17 @@ def outlook(
     own, common = float(spread.session_sd), float(spread.common_sd) if others is None else 0.0
     level = np.hypot(own, common) * random.standard_normal((DEVICES, sessions))
     run_sd = float(spread.run_sd)
-    baseline = summarise(Runs(y=level[:, code] + run_sd * random.standard_normal((DEVICES, code.size)), session=code))
+    baseline = Runs(y=level[:, code] + run_sd * random.standard_normal((DEVICES, code.size)), session=code)
     known = replace(
         spread,
         common=Variance(value=spread.common.value, df=np.maximum(spread.common.df, sessions - 1)).plain(),
-        sessions=np.empty(0, dtype=np.intp),
+        sessions=np.arange(sessions),
+        shifts=np.zeros(sessions),
     )
     shift = None
     if others is not None:
         scatter = run_sd**2 * (1.0 + 1.0 / code.size) + own**2 * (1.0 + 1.0 / sessions)
         shift = Shift(value=0.0, spread=math.sqrt(scatter), count=others)
     run, session = np.full((1, DEVICES), run_sd**2), np.full((1, DEVICES), own**2 + common**2)
-    margins = drawn_margins(baseline, known, rule, shift, random, run=run, session=session)[0]
+    margins = drawn_margins(reference(baseline, known, shift), rule, random, run=run, session=session)[0]
     return Outlook(false_alarms=float(np.mean(margins > 0)), mde=float(detectable(margins, rule)))

@@ -17,9 +17,8 @@ import numpy as np
 from pytest_infer.stats.comparison import Comparison, compare
 
 if TYPE_CHECKING:
-    from pytest_infer.stats.runs import Array, Summary
-    from pytest_infer.stats.shift import Shift
-    from pytest_infer.stats.spread import Spread
+    from pytest_infer.stats.reference import Reference
+    from pytest_infer.stats.runs import Array
 
 FIRM_SESSIONS: Final = 3
 
@@ -56,9 +55,9 @@ class Rule:
         return math.log1p(self.max_regression)
 
 
-def screen_margin(baseline: Summary, spread: Spread, y_new: Array, rule: Rule, shift: Shift | None) -> Array:
+def screen_margin(held: Reference, y_new: Array, rule: Rule) -> Array:
     """(...) how far one screening run lies beyond the threshold of suspicion; positive: suspected."""
-    one = compare(baseline, spread, y_new[..., None], shift)
+    one = compare(held, y_new[..., None])
     return np.asarray(one.estimate - one.critical(rule.screen_p))
 
 
@@ -66,3 +65,14 @@ def margin(compared: Comparison, rule: Rule) -> Array:
     """(...) the smallest distance to the gate's three thresholds; positive: regressed."""
     threshold = np.maximum(compared.critical(rule.alpha), rule.floor)
     return np.asarray(np.minimum(compared.estimate - threshold, compared.above))
+
+
+def whole_margin(held: Reference, y: Array, rule: Rule) -> Array:
+    """(...) the margin of screening and test together; positive: the gate calls it regressed.
+
+    Args:
+        held: the test's baseline.
+        y: (..., 1 + K) the screening run, then the K fresh runs.
+        rule: what is asked.
+    """
+    return np.minimum(screen_margin(held, y[..., 0], rule), margin(compare(held, y[..., 1:]), rule))

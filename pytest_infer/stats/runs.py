@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -51,10 +51,6 @@ class Runs:
         """How many sessions: S."""
         return np.unique(self.session).size
 
-    def mirrored(self) -> Runs:
-        """The same runs with better and worse exchanged."""
-        return Runs(y=-self.y, session=self.session)
-
     def oldest(self) -> Runs:
         """The runs of the oldest accepted session: the anchor that slow drift is held against."""
         first = self.session == self.session.min()
@@ -84,6 +80,10 @@ class Summary:
     mean: Array
     within_ss: Array
     within_df: int
+
+    def mirrored(self) -> Summary:
+        """The same with better and worse exchanged."""
+        return replace(self, y=-self.y, session_means=-self.session_means, mean=-self.mean)
 
     @property
     def run_weight(self) -> float:

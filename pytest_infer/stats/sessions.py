@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pytest_infer.stats.runs import Array, Summary
 
 _ZERO: Final = 1e-9
+_FEWEST_TESTS: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -47,6 +48,13 @@ class SessionSquares:
     runs: float
     sessions: NDArray[np.intp]
     shifts: Array
+
+    def shifts_of(self, sessions: NDArray[np.intp]) -> Array:
+        """(..., S) the shifts of `sessions`; zero where a session was met by no entry of several."""
+        met = np.isin(sessions, self.sessions)
+        shifts = np.zeros((*self.shifts.shape[:-1], sessions.size))
+        shifts[..., met] = self.shifts[..., np.searchsorted(self.sessions, sessions[met])]
+        return shifts
 
 
 def session_squares(summaries: Sequence[Summary]) -> SessionSquares:
@@ -78,3 +86,24 @@ def session_squares(summaries: Sequence[Summary]) -> SessionSquares:
         sessions=sessions,
         shifts=(shift / singular[:rank]) @ right[:rank],
     )
+
+
+def shared_sessions(summaries: Sequence[Summary]) -> NDArray[np.intp]:
+    """The sessions that tests can be compared by: the largest group that is linked by tests which saw several.
+
+    A session counts that at least three tests saw; what it did to all tests can then be told from what it did to one.
+    Sessions apart from that group hold baselines whose shift against the others nobody knows.
+    """
+    numbers, tests = np.unique(
+        np.concatenate([np.empty(0, np.intp), *(s.sessions for s in summaries)]), return_counts=True
+    )
+    kept = set(numbers[tests >= _FEWEST_TESTS].tolist())
+    groups: list[tuple[set[int], int]] = []
+    for summary in summaries:
+        seen = kept.intersection(summary.sessions.tolist())
+        linked = [group for group in groups if group[0] & seen]
+        groups = [group for group in groups if not group[0] & seen]
+        if seen:
+            groups.append((seen.union(*(group[0] for group in linked)), 1 + sum(group[1] for group in linked)))
+    largest = max(groups, key=lambda group: (group[1], max(group[0])), default=(set[int](), 0))[0]
+    return np.array(sorted(largest), dtype=np.intp)

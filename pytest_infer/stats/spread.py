@@ -15,7 +15,7 @@ import numpy as np
 
 from pytest_infer.stats.moderation import Variance, common_variance, faded
 from pytest_infer.stats.runs import Array, Real, Runs, Summary, summarise
-from pytest_infer.stats.sessions import SessionSquares, session_squares
+from pytest_infer.stats.sessions import SessionSquares, session_squares, shared_sessions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,6 +51,7 @@ class Prior:
 GPU_LOCKED: Final = Prior(run_sd=0.005, session_sd=0.005, common_sd=0.01)
 GPU: Final = Prior()
 CPU: Final = Prior(run_sd=0.02, session_sd=0.02, common_sd=0.04)
+SIZE: Final = Prior(run_sd=0.001, session_sd=0.002, common_sd=0.002)  # of files and memory: no clock moves them
 
 # What is known of a device's spread is yesterday's: it never counts for more than this many degrees of freedom,
 # so that the runs at hand keep a say.
@@ -72,8 +73,8 @@ class Spread:
         common_measured: `common` from data alone.
         session_runs: runs behind a session mean; inf: `session` is the session variance itself.
         session_tests: effective number of tests that the shifts below were seen by.
-        sessions: (G,) numbers of the sessions whose shift is known.
-        shifts: (..., G) those shifts, comparable among the sessions of one entry.
+        sessions: (G,) the sessions that enough tests shared, linked with each other by tests that saw several.
+        shifts: (..., G) what each of them did to all tests, relative to each other.
     """
 
     run: Variance
@@ -120,11 +121,14 @@ def estimate_spread(entries: Sequence[Runs], prior: Prior) -> Spread:
     session_believed = np.maximum(prior.session_sd**2, run.value)
     common_believed = np.maximum(prior.common_sd**2, run.value)
     several = [summary for summary in summaries if summary.sessions.size > 1]
+    shared = shared_sessions(summaries)
     if not several:
         return Spread(
             run=run.plain(),
             session=Variance(value=session_believed, df=prior.df).plain(),
             common=Variance(value=common_believed, df=prior.df).plain(),
+            sessions=shared,
+            shifts=np.zeros((*np.shape(run.value), shared.size)),
         )
     squares = session_squares(several)
     session_measured, limit = _own_variance(squares, prior)
@@ -141,8 +145,8 @@ def estimate_spread(entries: Sequence[Runs], prior: Prior) -> Spread:
         common_measured=_above(common_measured, session_measured.value / squares.tests),
         session_runs=squares.runs,
         session_tests=squares.tests,
-        sessions=squares.sessions,
-        shifts=squares.shifts,
+        sessions=shared,
+        shifts=squares.shifts_of(shared),
     )
 
 
