@@ -179,7 +179,7 @@ def _of(measurement: Measurement, runs: Sequence[tuple[Measurement, ...]]) -> li
     mine = [one for run in runs for one in run if one.name == measurement.name and one.digest == measurement.digest]
     if len(mine) != len(runs):
         raise MeasurementError(
-            f"{len(runs) - len(mine)} of {len(runs)} fresh processes did not measure {measurement.name or 'the engine'} "
-            f"like this one (workload {measurement.digest}): does the test depend on its process?"
+            f"{len(runs) - len(mine)} of {len(runs)} fresh processes did not measure {measurement.name or 'the engine'}"
+            f" like this one (workload {measurement.digest}): does the test depend on its process?"
         )
     return mine

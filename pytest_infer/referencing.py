@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_infer.accuracy import Accuracy, accuracy
+from pytest_infer.engines.inputs import named
 from pytest_infer.engines.target import CallableTarget, InferEngine
 from pytest_infer.errors import UsageError
 from pytest_infer.workload import Precision
@@ -57,7 +58,7 @@ def _expected(
         return reference.run_all(inputs), f"reference: {reference!r}"
     if callable(reference):
         return _as_outputs(
-            reference(inputs), engine.outputs
+            reference(*named(inputs, engine.inputs, engine.workload.target).values()), engine.outputs
         ), f"reference: {getattr(reference, '__qualname__', reference)}"
     if not isinstance(reference, str | os.PathLike):
         raise UsageError(f"reference={reference!r}: a precision, a model file, a callable or an engine is needed")
