@@ -106,7 +106,7 @@ class InferCase:
                 self._engine_request(self.request), model=target, precision=None, shapes={}, calibration=None
             )
             target = self._opened(request)
-        name = "" if target is self._marker_target else target.workload.target
+        name = "" if target is self._marker_target else target.workload.target.rpartition(":")[2]
         count = sum(m.name.partition("#")[0] == name for m in self.measurements)
         return self._measured(target, inputs, name=f"{name}#{count + 1}" if count else name)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from pytest_infer.device.cpu_state import crowded
 from pytest_infer.errors import MeasurementError
 from pytest_infer.result import Result
 from pytest_infer.stats.budget_interval import Standing
@@ -103,6 +104,7 @@ class Decision:
         if suspect.entry is None:
             suspect.missing = (self._gate.no_baseline(self._nodeid, measurement),)
             return suspect
+        suspect.disturbed = crowded(measurement.contention, [run.contention for run in suspect.entry.runs])
         for metric in request.gate:
             changes = self._gate.screen(self._nodeid, suspect.entry, measurement, metric, request.max_regression)
             suspect.changes += changes
@@ -127,7 +129,10 @@ class Decision:
         return tuple(c for m in metrics for c in self._gate.confirm(self._nodeid, entry, fresh, m, tolerance))
 
     def _confirm_rest(self, suspect: _Suspect, fresh: Sequence[Measurement]) -> None:
-        suspect.disturbed = tuple(dict.fromkeys(text for run in fresh for text in run.disturbed))
+        known = [] if suspect.entry is None else [run.contention for run in suspect.entry.runs]
+        suspect.disturbed = tuple(
+            dict.fromkeys(text for run in fresh for text in (*run.disturbed, *crowded(run.contention, known)))
+        )
         suspect.inaccurate = tuple(dict.fromkeys(t for run in fresh for t in _inaccuracies(self._request, run)))
         held = [self._gate.over(limit, [run.metrics[limit.name] for run in fresh]) for limit in suspect.near]
         suspect.over = tuple(text for text in held if text is not None)

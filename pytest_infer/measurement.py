@@ -41,6 +41,7 @@ class Measurement:
         accuracy_notes: where those figures come from; first of all where outputs are not finite.
         facts: what the engine proved to be.
         model_digest: content of the model, where there is a file.
+        contention: how much was waited for a CPU meanwhile.
         disturbed: why this run is not to be believed.
     """
 
@@ -55,4 +56,5 @@ class Measurement:
     non_finite: tuple[str, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)
     model_digest: str | None = None
+    contention: dict[str, float] = field(default_factory=dict)
     disturbed: tuple[str, ...] = ()

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_infer.device.cpu_state import disturbance, read_cpu_state, tracers
+from pytest_infer.device.cpu_state import contention, disturbance, read_cpu_state, tracers
 from pytest_infer.errors import UsageError
 from pytest_infer.measure.host_memory import PeakMemory
 from pytest_infer.measure.loop import SamplingPlan, Timings, measure
@@ -66,9 +66,10 @@ def measure_target(
     run = target.runnable(inputs)
     with bench.exclusive():
         memory.start()
-        timings, disturbed = _undisturbed(run, plan, bench)
+        observed = _observe(run, plan, bench)
         growth = memory.growth_mb()
         others = {metric: measure(other.runnable(inputs), bench.clock, plan) for metric, other in against}
+    timings = observed.timings
     samples = summarise(timings)
     metrics = target.costs | latency_metrics(timings, samples, target.workload.batch)
     if target.load_memory_mb is not None and growth is not None:
@@ -89,7 +90,8 @@ def measure_target(
         non_finite=() if accuracy is None else accuracy.non_finite,
         facts=dict(target.facts),
         model_digest=target.model_digest,
-        disturbed=disturbed,
+        contention=observed.contention,
+        disturbed=observed.disturbed,
     )
 
 
@@ -101,20 +103,27 @@ def _plan(wanted: Iterable[str], settings: Settings) -> SamplingPlan:
     )
 
 
-def _undisturbed(run: Callable[[], object], plan: SamplingPlan, bench: Bench) -> tuple[Timings, tuple[str, ...]]:
-    """Measure, again where the machine was disturbed; the last timings, and why they are not to be believed."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Observed:
+    """Timings, what was waited for meanwhile, and why they are not to be believed."""
+
+    timings: Timings
+    contention: dict[str, float]
+    disturbed: tuple[str, ...]
+
+
+def _observe(run: Callable[[], object], plan: SamplingPlan, bench: Bench) -> _Observed:
+    """Measure, and again where the machine was disturbed; a tracer stays, so that is told at once."""
     for attempt in range(1 + DISTURBED_REPEATS):
-        before = read_cpu_state()
-        watched = tracers()
+        watched, before, begun = tracers(), read_cpu_state(), bench.clock()
         timings = measure(run, bench.clock, plan)
-        disturbed = disturbance(before, read_cpu_state())
-        if watched:
-            return timings, watched
-        if not disturbed:
+        elapsed, after = bench.clock() - begun, read_cpu_state()
+        disturbed = watched or disturbance(before, after)
+        if watched or not disturbed:
             break
         if attempt < DISTURBED_REPEATS:
             bench.progress(f"disturbed ({disturbed[0]}), measuring again")
-    return timings, disturbed
+    return _Observed(timings=timings, contention=contention(before, after, elapsed), disturbed=disturbed)
 
 
 def _check_wanted(wanted: Iterable[str], metrics: dict[str, float], device: Device) -> None:

@@ -32,6 +32,8 @@ SYS_PATH = pytest.StashKey[tuple[str, ...]]()
 ANSWERED = pytest.StashKey[tuple[str, str]]()
 REPORTED = "infer_results"
 """The attribute of a report that carries results: xdist sends a report's attributes along."""
+_PROCESS_S = 3.0
+"""What a worker costs beside its measurement: imports, loading, warm-up. For an estimate only."""
 _PARAMETER = "_infer_parameters"
 _FIXTURES = {"infer", "infer_engine"}
 
@@ -120,6 +122,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Count the gated tests: the level of each depends on it."""
     session.config.stash[TESTS] = sum(_is_infer(item) for item in session.items)
+
+
+def pytest_report_collectionfinish(config: pytest.Config) -> str | None:
+    """Before a recording: about how long it takes."""
+    settings, tests = config.stash[SETTINGS], config.stash.get(TESTS, 0)
+    if not settings.update or not tests:
+        return None
+    minutes = tests * settings.runs * (settings.time + _PROCESS_S) / 60
+    return (
+        f"infer: recording {settings.runs} fresh processes for each of {tests} tests, about {minutes:.0f} min or more"
+    )
 
 
 # --- one test --------------------------------------------------------------------------------------------------------

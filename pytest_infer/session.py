@@ -232,7 +232,13 @@ class _Update:
             key=entry_key(test, result.measurement.name, result.measurement.digest),
             workload=result.measurement.workload,
             runs=tuple(
-                BaselineRun(session=session_id, metrics=run.metrics, samples=run.samples, model=run.model_digest)
+                BaselineRun(
+                    session=session_id,
+                    metrics=run.metrics,
+                    samples=run.samples,
+                    model=run.model_digest,
+                    contention=run.contention,
+                )
                 for run in result.recorded
             ),
         )

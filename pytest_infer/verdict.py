@@ -19,6 +19,9 @@ class Outcome(StrEnum):
     PASSED = "passed"
 
 
+_TENFOLD = 9.0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """A metric against its baseline. Relative, and larger is always worse: 0.05 is 5 % slower, or 5 % less throughput.
@@ -64,7 +67,9 @@ class Change:
     @property
     def detectable_text(self) -> str:
         """The detectable change as people read it."""
-        return "nothing" if self.detectable is None else f"{self.detectable:+.1%}"
+        if self.detectable is None:
+            return "nothing"
+        return f"{self.detectable:+.1%}" if self.detectable < _TENFOLD else "more than tenfold"
 
     def __str__(self) -> str:
         """The change in words, with its interval and what could have been seen."""

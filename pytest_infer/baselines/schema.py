@@ -31,6 +31,7 @@ class BaselineRun:
     metrics: dict[str, float]
     samples: Samples | None = None
     model: str | None = None
+    contention: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

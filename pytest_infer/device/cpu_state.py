@@ -6,7 +6,10 @@ import contextlib
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MAX_STEAL_SHARE: Final = 0.05
 """Steal above this share of the time of all cores means that the host ran someone else (DESIGN 4.7)."""
@@ -53,6 +56,30 @@ def disturbance(before: CpuState, after: CpuState) -> tuple[str, ...]:
     if steal > MAX_STEAL_SHARE:
         return (f"the hypervisor took {steal:.0%} of the CPU time (more than {MAX_STEAL_SHARE:.0%})",)
     return ()
+
+
+def contention(before: CpuState, after: CpuState, elapsed_ns: int) -> dict[str, float]:
+    """How much was waited for a CPU: `pressure` (share of the time) and `switches` (involuntary, a second).
+
+    What is too much depends on the workload: a network of two threads makes half the time pressure on two cores by
+    itself. So these are recorded, and only held against what the same workload showed then.
+    """
+    seconds = max(elapsed_ns, 1) / 1e9
+    return {
+        "pressure": (after.pressure_us - before.pressure_us) / 1e6 / seconds,
+        "switches": (after.switches - before.switches) / seconds,
+    }
+
+
+def crowded(now: dict[str, float], recorded: Sequence[dict[str, float]]) -> tuple[str, ...]:
+    """The reasons why a run met more contention than any of the recorded ones could explain."""
+    found = []
+    for name, unit, slack in (("pressure", "of the time", 0.25), ("switches", "a second", 200.0)):
+        known = [run[name] for run in recorded if name in run]
+        if known and name in now and now[name] > 2 * max(known) + slack:
+            words = {"pressure": "some task waited for a CPU", "switches": "involuntary switches"}[name]
+            found.append(f"{words} {now[name]:.2g} {unit}, at most {max(known):.2g} when the baseline was recorded")
+    return tuple(found)
 
 
 def tracers() -> tuple[str, ...]:

@@ -138,7 +138,7 @@ def _callable_target(request: EngineRequest) -> CallableTarget:
     return CallableTarget(
         function,
         workload=Workload(
-            target=f"{module}.{name}",
+            target=f"{module}:{name.rpartition('.')[2]}",
             backend="callable",
             batch=request.batch,
             scenario=request.scenario,

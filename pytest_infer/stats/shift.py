@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -68,7 +67,7 @@ def session_shift(log_ratios: Array) -> Shift | None:
     return Shift(value=value, spread=spread, count=count)
 
 
-def shift_p(shift: Shift, spread: Spread, sessions: int) -> float:
+def shift_p(shift: Shift, spread: Spread, sessions: int) -> Real:
     """The chance of a shift this large or larger, slower, where nothing but the session changed (one-sided t).
 
     A session's shift against baselines of S sessions spreads with var(common) (1 + 1/S), and its median has an error
@@ -80,7 +79,9 @@ def shift_p(shift: Shift, spread: Spread, sessions: int) -> float:
         spread: the device's.
         sessions: S, of a typical entry.
     """
-    common = (1.0 + 1.0 / sessions) * float(spread.common.value)
-    variance = common + float(shift.se) ** 2
-    df = variance**2 / (common**2 / float(spread.common.df) + float(shift.se) ** 4 / shift.df)
-    return float(special.stdtr(df, -float(shift.value) / math.sqrt(variance)))
+    common = (1.0 + 1.0 / sessions) * spread.common.value
+    error = shift.se**2
+    variance = common + error
+    df = variance**2 / (common**2 / spread.common.df + error**2 / shift.df)
+    p = special.stdtr(df, -shift.value / np.sqrt(variance))
+    return float(p) if np.ndim(p) == 0 else p
