@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -231,20 +232,20 @@ class Ending:
         from pytest_infer.report.write import write_report
 
         infer = _session(self._config)
-        self._lines = summary(infer.report(), verbose=self._config.get_verbosity() > 0) if infer.results else []
-        if infer.settings.strict and infer.shifted:
+        report = infer.report()
+        self._lines = summary(report, verbose=self._config.get_verbosity() > 0) if infer.results else []
+        if infer.settings.strict and report.notes:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        try:
-            broken_off = exitstatus in {pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR}
-            if not broken_off and (line := infer.save()):
-                self._lines.append((line, "bold"))
-            for path in infer.settings.report:
-                target = self._config.invocation_params.dir / path
-                write_report(infer.report(), target, infer.extensions.reporter(target) or encode)
-                self._lines.append((f"report: {path}", ""))
-        except InferError as error:
-            self._lines.append((f"ERROR: {error}", "red"))
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        tasks = [] if exitstatus in {pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR} else [infer.save]
+        for path in infer.settings.report:
+            target = self._config.invocation_params.dir / path
+            tasks.append(partial(write_report, report, target, infer.extensions.reporter(target) or encode))
+        for task in tasks:
+            try:
+                self._lines += [(line, "bold") for line in (task(),) if line]
+            except InferError as error:
+                self._lines.append((f"ERROR: {error}", "red"))
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """A line a measurement, also under -q."""

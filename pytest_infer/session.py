@@ -139,23 +139,15 @@ class InferSession:
             self.extensions.verdict(result)
 
     def report(self) -> RunReport:
-        """The finished session for reporters."""
+        """The finished session for reporters; its notes are what holds of the session as a whole."""
+        line = self.gate.session_line([change for result in self.results for change in result.changes])
         return RunReport(
             device={"slug": self.device.slug, "kind": self.device.kind, **self.device.identity},
             environment=self._environment,
             results=tuple(self.results),
             started=self._started.isoformat(timespec="seconds"),
-            notes=() if self._session_line is None else (self._session_line,),
+            notes=() if line is None else (line,),
         )
-
-    @property
-    def shifted(self) -> bool:
-        """Whether the whole session lies off its baselines, which --infer-strict makes a failure."""
-        return self._session_line is not None
-
-    @property
-    def _session_line(self) -> str | None:
-        return self.gate.session_line([change for result in self.results for change in result.changes])
 
     def save(self) -> str | None:
         """Write what was recorded and may be accepted; a line that says so, or None where nothing was recorded.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -134,5 +135,4 @@ def plain(value: Any) -> Any:
         return sorted((plain(item) for item in value), key=str)
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
-    text = getattr(value, "__qualname__", None) or str(value)
-    return type(value).__qualname__ if " at 0x" in text else text
+    return re.sub(r" at 0x[0-9a-f]+", "", getattr(value, "__qualname__", None) or str(value))

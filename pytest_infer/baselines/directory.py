@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import getpass
 import hashlib
 import os
 import tempfile
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pytest_infer.baselines.codec import decode, encode
 from pytest_infer.baselines.schema import SCHEMA, BaselineFile, Entry, Session, appended
+from pytest_infer.device.lock import lock_folder
 from pytest_infer.errors import BaselineCorruptError, BaselineError
 
 if TYPE_CHECKING:
@@ -30,7 +30,9 @@ class DirectoryStore:
 
     def path(self, device: Device, module: str) -> Path:
         """The file of a test module; a module outside rootdir (`../x`) stays inside the folder."""
-        parts = ["__" if part == ".." else part for part in PurePosixPath(module).parts if part not in {"/", "."}]
+        parts = [
+            "__" if part == ".." else part for part in PurePosixPath(module).parts if part.strip("/.") or part == ".."
+        ]
         return self._folder.joinpath(device.slug, *parts).with_suffix(".json")
 
     def read(self, device: Device, module: str) -> BaselineFile | None:
@@ -94,7 +96,7 @@ class DirectoryStore:
         path = self.path(device, module)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with filelock.FileLock(_lock_path(path)):
+            with filelock.FileLock(_lock_path(path), mode=0o666):
                 file = self.read(device, module) or BaselineFile(
                     schema=SCHEMA, device={"slug": device.slug, **device.identity}
                 )
@@ -105,9 +107,7 @@ class DirectoryStore:
 
 def _lock_path(path: Path) -> Path:
     """A lock file outside the repository, which stays: one that is deleted no longer excludes who waits for it."""
-    folder = Path(tempfile.gettempdir()) / f"pytest-infer-stores-{getpass.getuser()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    return folder / f"{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:24]}.lock"
+    return lock_folder() / f"store-{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:24]}.lock"
 
 
 def _merged(

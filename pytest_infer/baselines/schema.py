@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -10,8 +11,8 @@ from pytest_infer.measurement import Samples
 SCHEMA: Final = 1
 MAX_RUNS: Final = 20
 """Accepted runs an entry keeps: the oldest session as the drift anchor, then the newest."""
-ANCHOR_RUNS: Final = 5
-"""Runs that the oldest session keeps when room runs out."""
+SESSION_RUNS: Final = 5
+"""Runs that each session keeps at least where room runs out, but for those that go whole."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,10 +59,21 @@ def entry_key(test: str, name: str, digest: str) -> str:
 
 
 def appended(entry: Entry, runs: tuple[BaselineRun, ...]) -> Entry:
-    """`entry` with `runs` behind, at most MAX_RUNS: the first of the oldest session stay, the rest are the newest."""
-    everything = (*entry.runs, *runs)
-    if len(everything) > MAX_RUNS:
-        anchor = tuple(run for run in everything if run.session == everything[0].session)[:ANCHOR_RUNS]
-        rest = [run for run in everything if run not in anchor]
-        everything = (*anchor, *rest[len(anchor) - MAX_RUNS :])
-    return Entry(workload=entry.workload, runs=everything)
+    """`entry` with `runs` behind, at most MAX_RUNS.
+
+    Where room runs out, the largest session is thinned first (several sessions tell more than one large one); when all
+    are small, the oldest run goes that is not of the oldest session, the anchor.
+    """
+    everything = [*entry.runs, *runs]
+    while len(everything) > MAX_RUNS:
+        sizes = collections.Counter(run.session for run in everything)
+        anchor = everything[0].session
+        largest, size = sizes.most_common(1)[0]
+        if size > SESSION_RUNS and largest == anchor:
+            del everything[size - 1]
+        else:
+            thinned = largest if size > SESSION_RUNS else None
+            del everything[
+                next(i for i, r in enumerate(everything) if r.session != anchor and thinned in {None, r.session})
+            ]
+    return Entry(workload=entry.workload, runs=tuple(everything))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import itertools
 import math
 import statistics
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ SETTLED_WITHIN: Final = 0.03
 
 BLOCKS: Final = 10
 FEWEST_BLOCKS: Final = 5
+PIECES: Final = 10
+"""The clock is looked at this often a block: a call that slows down can't run far past the time allowed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +82,7 @@ def measure(run: Run, clock: Clock, plan: SamplingPlan) -> Timings:
 
 def warm_up(run: Run, clock: Clock, bound_ns: int) -> tuple[list[int], bool]:
     """Call `run` until its times settle; all times, and whether they did."""
-    times: list[int] = []
+    times = time_block(run, clock, 1)  # the first call may load, tune or compile: it does not count against the bound
     begun = clock()
     while True:
         times += time_block(run, clock, 1)
@@ -107,19 +110,24 @@ def _sample(run: Run, clock: Clock, plan: SamplingPlan, typical_ns: float) -> li
     wanted = max(plan.min_samples, FEWEST_BLOCKS, round(plan.min_time_ns / typical_ns))
     if plan.min_samples * typical_ns > plan.max_time_ns:
         raise MeasurementError(_too_slow(plan, typical_ns))
-    length = -(-wanted // BLOCKS)
-    blocks: list[tuple[int, ...]] = []
+    piece = max(1, wanted // (PIECES * BLOCKS))
+    times: list[int] = []
     begun = clock()
     while True:
-        blocks.append(tuple(time_block(run, clock, length)))
+        times += time_block(run, clock, piece)
         elapsed = clock() - begun
-        enough = len(blocks) >= FEWEST_BLOCKS and len(blocks) * length >= plan.min_samples
-        if enough and elapsed >= plan.min_time_ns:
-            return blocks
+        enough = len(times) >= max(plan.min_samples, FEWEST_BLOCKS)
+        if enough and elapsed >= min(plan.min_time_ns, plan.max_time_ns):
+            return _in_blocks(times)
         if elapsed >= plan.max_time_ns:
-            if enough:
-                return blocks
-            raise MeasurementError(_too_slow(plan, elapsed / (len(blocks) * length)))
+            raise MeasurementError(_too_slow(plan, elapsed / len(times)))
+
+
+def _in_blocks(times: list[int]) -> list[tuple[int, ...]]:
+    """The row of times cut into blocks as equal as can be."""
+    count = BLOCKS if len(times) >= BLOCKS else FEWEST_BLOCKS
+    ends = [len(times) * i // count for i in range(count + 1)]
+    return [tuple(times[start:end]) for start, end in itertools.pairwise(ends)]
 
 
 def _too_slow(plan: SamplingPlan, typical_ns: float) -> str:

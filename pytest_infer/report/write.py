@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from pytest_infer.result import RunReport
 
 
-def write_report(report: RunReport, path: Path, encode: Callable[[RunReport], bytes] = encode) -> None:
-    """Write one report, its folder made where it lacks.
+def write_report(report: RunReport, path: Path, encode: Callable[[RunReport], bytes] = encode) -> str:
+    """Write one report, its folder made where it lacks; a line that says so.
 
     Raises:
         UsageError: it can't be written.
@@ -25,3 +25,4 @@ def write_report(report: RunReport, path: Path, encode: Callable[[RunReport], by
         path.write_bytes(encode(report))
     except OSError as error:
         raise UsageError(f"--infer-report={path} could not be written: {error.strerror}") from error
+    return f"report: {path}"

@@ -83,5 +83,5 @@ def shift_p(shift: Shift, spread: Spread, sessions: int) -> Real:
     error = shift.se**2
     variance = common + error
     df = variance**2 / (common**2 / spread.common.df + error**2 / shift.df)
-    p = special.stdtr(df, -shift.value / np.sqrt(variance))
-    return float(p) if np.ndim(p) == 0 else p
+    p: Array = np.asarray(special.stdtr(df, -shift.value / np.sqrt(variance)))
+    return float(p) if p.ndim == 0 else p

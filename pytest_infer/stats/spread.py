@@ -102,12 +102,6 @@ class Spread:
         """Spread of the shift shared by all tests of a session."""
         return cast("Real", np.sqrt(self.common.value))
 
-    def shifts_of(self, sessions: NDArray[np.intp]) -> Array | None:
-        """(..., S) the shifts of an entry's sessions; None where one of them is not known."""
-        if not np.isin(sessions, self.sessions).all():
-            return None
-        return self.shifts[..., np.searchsorted(self.sessions, sessions)]
-
 
 def estimate_spread(entries: Sequence[Runs], prior: Prior) -> Spread:
     """Estimate the spreads of a device from all of its entries (one metric); with none, the prior speaks.
