@@ -159,6 +159,7 @@ class Decision:
             measurement=suspect.measurement,
             changes=suspect.changes,
             differs=differs,
+            ratio=self._gate.ratio(self._nodeid, suspect.measurement.name),
         )
 
 

@@ -13,11 +13,11 @@ from pytest_infer.device.environment import differences
 from pytest_infer.metrics import METRICS, Better
 from pytest_infer.stats.budget_interval import Standing, budget_confirm, budget_screen
 from pytest_infer.stats.drift import drift
-from pytest_infer.stats.gate import confirm, log_ratio
+from pytest_infer.stats.gate import confirm, log_ratio, shift_ratio
 from pytest_infer.stats.rule import Rule
 from pytest_infer.stats.runs import Runs
 from pytest_infer.stats.shift import Shift, session_shift, shift_p
-from pytest_infer.stats.spread import CPU, GPU, Prior, Spread, estimate_spread
+from pytest_infer.stats.spread import CPU, GPU, SIZE, Prior, Spread, estimate_spread
 from pytest_infer.verdict import Change
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from pytest_infer.stats.gate import Change as LogChange
 
 PRIORS: Final = {"cpu": CPU, "gpu": GPU}
+SIZES: Final = frozenset({"engine_size", "device_memory", "host_memory"})
+"""Metrics that no clock moves: another prior is believed of them."""
 FAMILY_ERROR: Final = 0.05
 """The chance that any test of a session fails falsely stays below this (Bonferroni), however many there are."""
 STANDS_OUT: Final = 4.0
@@ -106,9 +108,9 @@ class Gate:
         changes = self._changes(nodeid, entry, [measurement], metric, tolerance)
         runs = self._runs(entry, metric)
         if runs is not None and changes:
-            # Only now: the test that is judged is no part of the shift that it is judged against.
-            ratio = log_ratio(runs, worse(metric, measurement.metrics[metric]))
-            self._ratios.setdefault(metric, {})[f"{nodeid} {measurement.name}"] = ratio
+            ratio = shift_ratio(runs, self._spread(metric), worse(metric, measurement.metrics[metric]))
+            if ratio is not None:
+                self._ratios.setdefault(metric, {})[f"{nodeid} {measurement.name}"] = ratio
         # One run can show an improvement, which fails nothing; a regression takes fresh ones.
         return tuple(replace(change, regressed=False, confirmed=0) for change in changes)
 
@@ -182,15 +184,16 @@ class Gate:
         )
         y = np.array([worse(metric, one.metrics[metric]) for one in fresh])
         spread = self._spread(metric)
-        found = confirm(runs, spread, y, rule, shift=self._shift(nodeid, metric))
+        shift = self._shift(nodeid, metric)
+        found = confirm(runs, spread, y, rule, shift=shift)
         changes = [_told(found, runs, y, metric, rule, "baseline")]
-        anchored = drift(runs, spread, y, rule)
+        anchored = drift(runs, spread, y, rule, shift=shift)
         if anchored is not None:
             changes.append(_told(anchored, runs.oldest(), y, metric, rule, "anchor"))
         return tuple(changes)
 
     def _shift(self, nodeid: str, metric: str) -> Shift | None:
-        """The session's shift as the other tests show it."""
+        """The session's shift as the other tests show it: what is judged is no part of its own yardstick."""
         others = [ratio for key, ratio in self._ratios.get(metric, {}).items() if not key.startswith(f"{nodeid} ")]
         return session_shift(np.array(others)) if others else None
 
@@ -211,11 +214,11 @@ class Gate:
         if metric not in self._spreads:
             entries = [e for file in self._all_files() for e in file.entries.values()]
             known = [runs for entry in entries if (runs := self._runs(entry, metric)) is not None]
-            self._spreads[metric] = estimate_spread(known, self._prior())
+            self._spreads[metric] = estimate_spread(known, self._prior(metric))
         return self._spreads[metric]
 
-    def _prior(self) -> Prior:
-        prior = PRIORS[self._device.kind]
+    def _prior(self, metric: str) -> Prior:
+        prior = SIZE if metric in SIZES else PRIORS[self._device.kind]
         session_sd = self._settings.session_prior
         return prior if session_sd is None else replace(prior, session_sd=session_sd)
 

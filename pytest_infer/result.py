@@ -20,7 +20,7 @@ class Result:
         changes: gated metrics against the baseline.
         differs: what is not as it was when the baseline was recorded.
         recorded: the fresh runs to be saved, when baselines are updated.
-        seconds: what the decision cost beyond the measurement itself.
+        ratio: log ratio of latency to the baseline, of which all together the session's shift is taken.
     """
 
     nodeid: str
@@ -31,6 +31,7 @@ class Result:
     changes: tuple[Change, ...] = ()
     differs: tuple[str, ...] = ()
     recorded: tuple[Measurement, ...] = ()
+    ratio: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -140,7 +140,8 @@ class InferSession:
 
     def report(self) -> RunReport:
         """The finished session for reporters; its notes are what holds of the session as a whole."""
-        line = self.gate.session_line([change for result in self.results for change in result.changes])
+        told = [(r.ratio, r.changes[0].sessions) for r in self.results if r.ratio is not None and r.changes]
+        line = self.gate.session_line([ratio for ratio, _ in told], [sessions for _, sessions in told])
         return RunReport(
             device={"slug": self.device.slug, "kind": self.device.kind, **self.device.identity},
             environment=self._environment,
