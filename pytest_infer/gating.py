@@ -21,7 +21,7 @@ from pytest_infer.stats.spread import CPU, GPU, SIZE, Prior, Spread, estimate_sp
 from pytest_infer.verdict import Change
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from pytest_infer.baselines.schema import BaselineFile, Entry
     from pytest_infer.baselines.store import BaselineStore
@@ -156,19 +156,27 @@ class Gate:
             told = (f"model: {newest.model[:12]} → {measurement.model_digest[:12]}", *told)
         return told
 
-    def session_line(self, changes: Iterable[Change]) -> str | None:
-        """The session's own line, where all tests together lie further off than this device's sessions do."""
-        latency = [c for c in changes if c.metric == "latency" and c.against == "baseline"]
-        ratios = np.array([math.log(c.current / c.baseline) for c in latency])
-        shift = session_shift(ratios) if latency else None
+    def ratio(self, nodeid: str, name: str) -> float | None:
+        """One test's log ratio of latency to its baseline, as the session's shift is taken of them."""
+        return self._ratios.get("latency", {}).get(f"{nodeid} {name}")
+
+    def session_line(self, ratios: Sequence[float], sessions: Sequence[int]) -> str | None:
+        """The session's own line, where all tests together lie further off than this device's sessions do.
+
+        Args:
+            ratios: of all tests (`ratio`).
+            sessions: of their baselines.
+        """
+        shift = session_shift(np.array(ratios)) if ratios else None
         if shift is None:
             return None
-        p = shift_p(shift, self._spread("latency"), round(float(np.median([c.sessions for c in latency]))))
-        if min(p, 1 - p) > SHIFT_P:
+        p = shift_p(shift, self._spread("latency"), round(float(np.median(sessions))))
+        p = min(p, 1.0 - p)
+        if p > SHIFT_P:
             return None
         return (
-            f"the whole session is {math.expm1(float(shift.value)):+.1%} off its baselines (p = {min(p, 1 - p):.2g}): "
-            "driver, clocks, neighbours, or a change of everything; tests are judged relative to it"
+            f"the whole session is {math.expm1(float(shift.value)):+.1%} off its baselines (p = {p:.2g}): driver, clocks, "
+            "neighbours, or a change of everything; tests are judged relative to it"
         )
 
     def _changes(
