@@ -41,6 +41,39 @@ def devices() -> None:
     click.echo(f"{device.slug}\t{device.name}, {thread_count()} threads")
 
 
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.option(
+    "--runs", default=5, show_default=True, type=click.IntRange(2, 20), help="Fresh processes a test and session."
+)
+@click.option("--sessions", default=1, show_default=True, type=click.IntRange(1, 20), help="Recordings.")
+@click.option("--pause", default=0.0, show_default=True, type=click.FloatRange(0), help="Seconds between sessions.")
+@click.option("--tolerance", default=0.02, show_default=True, type=click.FloatRange(0), help="The change to be seen.")
+@click.option("--alpha", default=0.001, show_default=True, type=click.FloatRange(1e-9, 0.2), help="The gate's level.")
+@click.option("--baselines", "folder", type=click.Path(path_type=Path), default=Path("baselines"), show_default=True)
+@click.argument("tests", nargs=-1, type=click.UNPROCESSED)
+def calibrate(
+    tests: tuple[str, ...], folder: Path, runs: int, sessions: int, pause: float, tolerance: float, alpha: float
+) -> None:
+    """Measure the same code again and again (TESTS, as pytest takes them), and keep how far this machine spreads."""
+    from pytest_infer.baselines.directory import DirectoryStore
+    from pytest_infer.calibrate import Study, advice, analyse, record
+    from pytest_infer.stats.rule import Rule
+
+    device, study = cpu_device(), Study(arguments=tests, runs=runs, sessions=sessions, pause_s=pause)
+    entries = record(study, device, lambda text: click.echo(text, err=True))
+    finding = analyse(entries, study, device, Rule(alpha=alpha, max_regression=tolerance))
+    found = finding.calibration
+    click.echo(f"{device.slug}: {found.tests} tests, {sessions} session(s) of {runs} runs")
+    click.echo(f"spread of runs in a session      {found.run_sd:7.2%}")
+    click.echo(f"spread of a test over sessions   {found.session_sd:7.2%}" + (" (declared)" if sessions == 1 else ""))
+    click.echo(f"spread of whole sessions         {found.common_sd:7.2%}" + (" (declared)" if sessions == 1 else ""))
+    click.echo(f"false alarms of the gate a test  {finding.false_alarms:7.2%}")
+    for count, detectable in finding.detectable.items():
+        click.echo(f"detectable with {count} session(s)     {detectable:+8.1%}")
+    click.echo(advice(finding, tolerance))
+    DirectoryStore(folder).save_calibration(device, found)
+
+
 @main.group()
 def baselines() -> None:
     """Look at the baselines of a directory."""

@@ -164,13 +164,8 @@ class Settings:
             raise UsageError("baselines are recorded in processes of their own: drop --infer-isolate=never")
         if self.lock_clocks and self.gpu == "none":
             raise UsageError("--infer-lock-clocks is for a GPU: choose one with --infer-gpu")
-        if "://" in self.baselines:
-            raise UsageError(f"--infer-baselines={self.baselines}: this version keeps baselines in directories only")
         if self.against:
             raise UsageError("--infer-against is not in this version of pytest-infer")
-        for path in self.report:
-            if not path.endswith(".json"):
-                raise UsageError(f"--infer-report={path}: this version writes .json only")
         if self.update and self.baseline_mode == "off":
             raise UsageError("--infer-update-baselines needs baselines: drop --infer-baseline-mode=off")
 

@@ -173,7 +173,7 @@ def _give_up(suspect: _Suspect) -> None:
     """No process but the suite's own is allowed (--infer-isolate=never): a suspicion stays one, a budget is as seen."""
     values = suspect.measurement.metrics
     suspect.over = tuple(li.broken_by(values[li.name]) for li in suspect.near if not li.allows(values[li.name]))
-    suspect.changes = tuple(replace(c, detectable=None) if c.suspected else c for c in suspect.changes)
+    suspect.changes = tuple(replace(c, detectable=None, blind=True) if c.suspected else c for c in suspect.changes)
 
 
 def _of(measurement: Measurement, runs: Sequence[tuple[Measurement, ...]]) -> list[Measurement]:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_infer.baselines.directory import DirectoryStore
 from pytest_infer.engines.registry import find_backend
+from pytest_infer.errors import UsageError
+from pytest_infer.report.json_report import encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,14 +35,30 @@ class Extensions:
         return made if made is not None else find_backend(name)
 
     def store(self, location: str, root: Path) -> BaselineStore:
-        """The baseline store at `location`, a directory under `root` where nobody knows better."""
-        made: BaselineStore | None = self._hook.pytest_infer_make_store(location=location)
-        return made if made is not None else DirectoryStore(root / location)
+        """The baseline store at `location`, a directory under `root` where nobody knows better.
 
-    def reporter(self, path: Path) -> Callable[[RunReport], bytes] | None:
-        """What writes a report to `path`; None: ours."""
+        Raises:
+            UsageError: it is a URL that nobody knows.
+        """
+        made: BaselineStore | None = self._hook.pytest_infer_make_store(location=location)
+        if made is not None:
+            return made
+        if "://" in location:
+            raise UsageError(f"--infer-baselines={location}: this version keeps baselines in directories only")
+        return DirectoryStore(root / location)
+
+    def reporter(self, path: Path) -> Callable[[RunReport], bytes]:
+        """What makes the content of a report.
+
+        Raises:
+            UsageError: nobody can make one of that kind.
+        """
         made: Callable[[RunReport], bytes] | None = self._hook.pytest_infer_make_reporter(path=path)
-        return made
+        if made is not None:
+            return made
+        if path.suffix != ".json":
+            raise UsageError(f"--infer-report={path}: this version writes .json only")
+        return encode
 
     def verdict(self, result: Result) -> None:
         """Tell who wants to hear."""

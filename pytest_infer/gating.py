@@ -14,6 +14,7 @@ from pytest_infer.metrics import METRICS, Better
 from pytest_infer.stats.budget_interval import Standing, budget_confirm, budget_screen
 from pytest_infer.stats.drift import drift
 from pytest_infer.stats.gate import confirm, log_ratio, shift_ratio
+from pytest_infer.stats.mde import minimum_detectable_effect
 from pytest_infer.stats.rule import Rule
 from pytest_infer.stats.runs import Runs
 from pytest_infer.stats.shift import Shift, session_shift, shift_p
@@ -22,6 +23,8 @@ from pytest_infer.verdict import Change
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
     from pytest_infer.baselines.schema import BaselineFile, Entry
     from pytest_infer.baselines.store import BaselineStore
@@ -56,6 +59,22 @@ def worse(metric: str, value: float) -> float:
 def _sign(metric: str) -> float:
     """1 where larger is worse; what is no metric of its own is a ratio to another engine's, where larger is better."""
     return 1.0 if metric in METRICS and METRICS[metric].better is Better.LOWER else -1.0
+
+
+def runs_of(entry: Entry, metric: str, sessions: set[str]) -> Runs | None:
+    """An entry's runs of one metric as the statistics want them, among all `sessions` of the device; None without any.
+
+    Session ids begin with their time: sorted, they are in the order of acceptance.
+    """
+    kept = [run for run in entry.runs if run.metrics.get(metric, 0) > 0]
+    if not kept:
+        return None
+    order = sorted(sessions | {run.session for run in kept})
+    numbers = {session: number for number, session in enumerate(order)}
+    return Runs(
+        y=np.array([worse(metric, run.metrics[metric]) for run in kept]),
+        session=np.array([numbers[run.session] for run in kept], np.intp),
+    )
 
 
 class Gate:
@@ -175,8 +194,8 @@ class Gate:
         if p > SHIFT_P:
             return None
         return (
-            f"the whole session is {math.expm1(float(shift.value)):+.1%} off its baselines (p = {p:.2g}): driver, clocks, "
-            "neighbours, or a change of everything; tests are judged relative to it"
+            f"the whole session is {math.expm1(float(shift.value)):+.1%} off its baselines (p = {p:.2g}): driver, "
+            "clocks, neighbours, or a change of everything; tests are judged relative to it"
         )
 
     def _changes(
@@ -194,10 +213,11 @@ class Gate:
         spread = self._spread(metric)
         shift = self._shift(nodeid, metric)
         found = confirm(runs, spread, y, rule, shift=shift)
-        changes = [_told(found, runs, y, metric, rule, "baseline")]
+        blind = _blind(runs, spread, rule, shift)
+        changes = [_told(found, runs, y, metric, rule, "baseline", blind=blind)]
         anchored = drift(runs, spread, y, rule, shift=shift)
         if anchored is not None:
-            changes.append(_told(anchored, runs.oldest(), y, metric, rule, "anchor"))
+            changes.append(_told(anchored, runs.oldest(), y, metric, rule, "anchor", blind=blind))
         return tuple(changes)
 
     def _shift(self, nodeid: str, metric: str) -> Shift | None:
@@ -206,17 +226,7 @@ class Gate:
         return session_shift(np.array(others)) if others else None
 
     def _runs(self, entry: Entry, metric: str) -> Runs | None:
-        kept = [run for run in entry.runs if run.metrics.get(metric, 0) > 0]
-        if not kept:
-            return None
-        # Session ids begin with their time: sorted, they are in the order of acceptance.
-        numbers = {
-            session: number for number, session in enumerate(sorted(self._sessions() | {r.session for r in kept}))
-        }
-        return Runs(
-            y=np.array([worse(metric, run.metrics[metric]) for run in kept]),
-            session=np.array([numbers[run.session] for run in kept], np.intp),
-        )
+        return runs_of(entry, metric, self._sessions())
 
     def _spread(self, metric: str) -> Spread:
         if metric not in self._spreads:
@@ -226,9 +236,15 @@ class Gate:
         return self._spreads[metric]
 
     def _prior(self, metric: str) -> Prior:
-        prior = SIZE if metric in SIZES else PRIORS[self._device.kind]
-        session_sd = self._settings.session_prior
-        return prior if session_sd is None else replace(prior, session_sd=session_sd)
+        if metric in SIZES:
+            return SIZE
+        prior = PRIORS[self._device.kind]
+        if self._settings.session_prior is not None:
+            return replace(prior, session_sd=self._settings.session_prior)
+        found = self._store.calibration(self._device)
+        if found is None:
+            return prior
+        return Prior(run_sd=found.run_sd, session_sd=found.session_sd, common_sd=found.common_sd, df=found.df)
 
     def _all_files(self) -> tuple[BaselineFile, ...]:
         if self._files is None:
@@ -239,15 +255,30 @@ class Gate:
         return {run.session for file in self._all_files() for entry in file.entries.values() for run in entry.runs}
 
 
-def _told(found: LogChange, runs: Runs, y: np.ndarray, metric: str, rule: Rule, against: str) -> Change:
+def _blind(runs: Runs, spread: Spread, rule: Rule, shift: Shift | None) -> bool:
+    """Whether noise hides a change of the tolerance's size: asked of the rule without its floor.
+
+    With the floor in it, a change of just the tolerance would pass half the time on the quietest of devices.
+    """
+    return minimum_detectable_effect(runs, spread, replace(rule, max_regression=0.0), shift=shift) > rule.max_regression
+
+
+def _fraction(log_ratio: float) -> float:
+    """exp(x) - 1, kept finite: beyond e^50 nobody asks for the figure."""
+    return math.expm1(min(log_ratio, 50.0))
+
+
+def _told(
+    found: LogChange, runs: Runs, y: NDArray[np.float64], metric: str, rule: Rule, against: str, *, blind: bool
+) -> Change:
     """The statistics' word on a change, in the metric's unit and in fractions."""
     mean, sign = float(y.mean()), _sign(metric)
     return Change(
         metric=metric,
         unit=METRICS[metric].unit,
-        estimate=math.expm1(found.estimate),
-        low=math.expm1(found.low),
-        high=math.expm1(found.high),
+        estimate=_fraction(found.estimate),
+        low=_fraction(found.low),
+        high=_fraction(found.high),
         p=found.p,
         detectable=found.mde if math.isfinite(found.mde) else None,
         tolerance=rule.max_regression,
@@ -261,6 +292,7 @@ def _told(found: LogChange, runs: Runs, y: np.ndarray, metric: str, rule: Rule, 
         sessions=runs.sessions,
         confirmed=y.size,
         against=against,
+        blind=blind,
     )
 
 

@@ -92,6 +92,8 @@ def pytest_configure(config: pytest.Config) -> None:
             check_gpu(config.stash[SETTINGS].gpu)
         if config.stash[SETTINGS].update and LINE not in config.stash:
             _session(config)  # a store that can't be written is told before an hour of recording
+        for path in config.stash[SETTINGS].report:
+            _session(config).extensions.reporter(Path(path))  # and so is a report that nobody can make
     except InferError as error:
         raise pytest.UsageError(str(error)) from None
     if LINE not in config.stash and not hasattr(config, "workerinput"):
@@ -227,7 +229,6 @@ class Ending:
         """Save what was recorded, unless the run was broken off; write the reports."""
         if SESSION not in self._config.stash and not self._config.stash[SETTINGS].report:
             return
-        from pytest_infer.report.json_report import encode
         from pytest_infer.report.terminal import summary
         from pytest_infer.report.write import write_report
 
@@ -239,7 +240,7 @@ class Ending:
         tasks = [] if exitstatus in {pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR} else [infer.save]
         for path in infer.settings.report:
             target = self._config.invocation_params.dir / path
-            tasks.append(partial(write_report, report, target, infer.extensions.reporter(target) or encode))
+            tasks.append(partial(write_report, report, target, infer.extensions.reporter(target)))
         for task in tasks:
             try:
                 self._lines += [(line, "bold") for line in (task(),) if line]

@@ -19,7 +19,7 @@ from pytest_infer.device.cpu import cpu_device
 from pytest_infer.device.environment import environment
 from pytest_infer.device.lock import device_lock
 from pytest_infer.engines.plan_cache import PlanCache
-from pytest_infer.errors import InferError, MeasurementError
+from pytest_infer.errors import BaselineError, InferError, MeasurementError
 from pytest_infer.gating import Gate, split_nodeid
 from pytest_infer.measure.worker import run_worker
 from pytest_infer.measuring import Bench
@@ -154,7 +154,7 @@ class InferSession:
         """Write what was recorded and may be accepted; a line that says so, or None where nothing was recorded.
 
         Raises:
-            BaselineError: it can't be written; the files are as they were.
+            BaselineError: it can't be written, and the files are as they were; or some of it was refused.
         """
         recorded = [r for r in self.results if r.recorded]
         if not recorded:
@@ -173,15 +173,18 @@ class InferSession:
             if results:
                 updates = [_Update.of(r, session_id) for r in results]
                 self._store.save(self.device, session_id, session, updates, reset=reset)
-        refused = len(recorded) - len(accepted)
-        return f"baselines: {len(accepted)} saved to {self.settings.baselines}/{self.device.slug}" + (
-            f", {refused} refused (see above)" if refused else ""
-        )
+        told = f"baselines: {len(accepted)} saved to {self.settings.baselines}/{self.device.slug}"
+        if refused := [r for r in recorded if r not in accepted]:
+            names = ", ".join(f"{r.nodeid} ({r.outcome})" for r in refused)
+            raise BaselineError(f"{told}, {len(refused)} refused: {names}")
+        return told
 
     def _acceptable(self, result: Result) -> bool:
         if result.outcome is Outcome.REGRESSED:
             return self.settings.force
-        return result.outcome not in {Outcome.INVALID, Outcome.INACCURATE, Outcome.OVER_BUDGET, Outcome.INCONCLUSIVE}
+        if result.outcome is Outcome.INCONCLUSIVE:
+            return self.settings.update == "reset"  # the runs that it can't be told apart from are to go
+        return result.outcome not in {Outcome.INVALID, Outcome.INACCURATE, Outcome.OVER_BUDGET}
 
     def _fresh(self, nodeid: str, test_file: Path, what: str) -> tuple[Measurement, ...]:
         self._progress(f"{nodeid}: {what} in a fresh process")

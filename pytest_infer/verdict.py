@@ -37,6 +37,7 @@ class Change:
         baseline: the baseline's value, and `current` this run's (or the confirming runs' geometric mean), in the
             metric's unit.
         runs, sessions: how much the baseline holds; `confirmed`: how many fresh runs confirmed.
+        blind: noise hides a change of the tolerance's size.
         against: `baseline`, or `anchor` when it is the oldest accepted session that is compared with.
     """
 
@@ -57,12 +58,8 @@ class Change:
     runs: int
     sessions: int
     confirmed: int
+    blind: bool
     against: str = "baseline"
-
-    @property
-    def blind(self) -> bool:
-        """Whether a change of the tolerance's size could not have been seen."""
-        return self.detectable is None or self.detectable > self.tolerance
 
     @property
     def detectable_text(self) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from pytest_infer.baselines.schema import SCHEMA, BaselineFile
+from pytest_infer.baselines.schema import SCHEMA, BaselineFile, Calibration
 from pytest_infer.errors import BaselineCorruptError, BaselineSchemaError
 
 if TYPE_CHECKING:
@@ -51,6 +51,20 @@ def decode(text: bytes, path: Path) -> BaselineFile:
         return msgspec.convert(content, BaselineFile)
     except msgspec.ValidationError as error:
         raise BaselineCorruptError(f"{path} is no baseline file: {error}; restore it from version control") from None
+
+
+def decode_calibration(text: bytes, path: Path) -> Calibration:
+    """Read a calibration's text.
+
+    Raises:
+        BaselineCorruptError: it is none.
+    """
+    try:
+        return msgspec.json.decode(text, type=Calibration)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise BaselineCorruptError(
+            f"{path} is no calibration: {error}; delete it and run pytest-infer calibrate"
+        ) from None
 
 
 def _line(value: Any) -> str:

@@ -9,8 +9,10 @@ import tempfile
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from pytest_infer.baselines.codec import decode, encode
-from pytest_infer.baselines.schema import SCHEMA, BaselineFile, Entry, Session, appended
+import msgspec
+
+from pytest_infer.baselines.codec import decode, decode_calibration, encode
+from pytest_infer.baselines.schema import SCHEMA, BaselineFile, Calibration, Entry, Session, appended
 from pytest_infer.device.lock import lock_folder
 from pytest_infer.errors import BaselineCorruptError, BaselineError
 
@@ -59,6 +61,25 @@ class DirectoryStore:
                 file = decode(path.read_bytes(), path)
                 if file.device.get("slug") == device.slug:
                     yield file
+
+    def calibration(self, device: Device) -> Calibration | None:
+        """The study's result, kept beside the device's folder."""
+        path = self._folder / f"{device.slug}.json"
+        try:
+            return decode_calibration(path.read_bytes(), path)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise BaselineError(f"{path} can't be read: {error.strerror}") from error
+
+    def save_calibration(self, device: Device, calibration: Calibration) -> None:
+        """Write the study's result, atomically."""
+        path = self._folder / f"{device.slug}.json"
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            _replace(path, msgspec.json.format(msgspec.json.encode(calibration), indent=1).decode() + "\n")
+        except OSError as error:
+            raise BaselineError(f"{path} could not be written: {error.strerror}") from error
 
     def devices(self) -> tuple[str, ...]:
         """Slugs of the devices that have baselines."""

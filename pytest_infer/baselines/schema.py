@@ -53,6 +53,30 @@ class BaselineFile:
     entries: dict[str, Entry] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """What an A/A study found a device's spread to be; standard deviations of log latency (0.01 is one percent).
+
+    Attributes:
+        run_sd: of runs inside a session.
+        session_sd: of a test's own part from session to session.
+        common_sd: of the shift that a session gives all tests.
+        df: degrees of freedom that the study is worth.
+        tests, sessions, runs: its size.
+        recorded: when.
+    """
+
+    schema: int
+    run_sd: float
+    session_sd: float
+    common_sd: float
+    df: float
+    tests: int
+    sessions: int
+    runs: int
+    recorded: str
+
+
 def entry_key(test: str, name: str, digest: str) -> str:
     """The key of a measurement: the test's id within its module, the measurement's name, the workload's digest."""
     return " ".join(part for part in (test, name, digest) if part)

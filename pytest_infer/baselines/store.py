@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from pytest_infer.baselines.schema import BaselineFile, BaselineRun, Session
+    from pytest_infer.baselines.schema import BaselineFile, BaselineRun, Calibration, Session
     from pytest_infer.device.fingerprint import Device
 
 
@@ -24,6 +24,14 @@ class BaselineStore(Protocol):
 
     def read_all(self, device: Device) -> Iterable[BaselineFile]:
         """Every readable file of the device: what its spread is estimated from."""
+        ...
+
+    def calibration(self, device: Device) -> Calibration | None:
+        """What a study on this device found its spread to be."""
+        ...
+
+    def save_calibration(self, device: Device, calibration: Calibration) -> None:
+        """Keep it."""
         ...
 
     def devices(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -73,14 +74,20 @@ def read(path: Path) -> JsonReport:
         UsageError: it is none, or a newer pytest-infer wrote it.
     """
     try:
-        report = msgspec.json.decode(path.read_bytes(), type=JsonReport)
+        content = msgspec.json.decode(path.read_bytes())
+        schema = content.get("schema") if isinstance(content, dict) else None
+        if isinstance(schema, int) and schema > SCHEMA:
+            raise UsageError(f"{path} has schema {schema}; this pytest-infer reads up to {SCHEMA}: upgrade it")
+        return msgspec.convert(content, JsonReport)
     except OSError as error:
         raise UsageError(f"{path} can't be read: {error.strerror}") from None
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is no report of pytest-infer: {error}") from None
-    if report.schema > SCHEMA:
-        raise UsageError(f"{path} has schema {report.schema}; this pytest-infer reads up to {SCHEMA}: upgrade it")
-    return report
+
+
+def _finite(figures: dict[str, float]) -> dict[str, float]:
+    """JSON has no word for infinity."""
+    return {name: value for name, value in figures.items() if math.isfinite(value)}
 
 
 def _result(result: Result) -> JsonResult:
@@ -93,10 +100,10 @@ def _result(result: Result) -> JsonResult:
         failed=result.failed,
         workload=m.workload,
         digest=m.digest,
-        metrics=m.metrics,
+        metrics=_finite(m.metrics),
         intervals=m.intervals,
         samples=m.samples,
-        accuracy=m.accuracy,
+        accuracy=_finite(m.accuracy),
         change=worst,
         changes=result.changes,
         reasons=result.reasons,
