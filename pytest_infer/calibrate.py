@@ -104,7 +104,8 @@ def advice(finding: Finding, tolerance: float) -> str:
         return f"Record up to {AHEAD[-1]} sessions on different days: then changes of {tolerance:.0%} can be seen."
     return (
         f"This machine is too noisy for a tolerance of {tolerance:.0%}, even with {AHEAD[-1]} sessions: raise "
-        f"max_regression to about {math.ceil(later * 100)} %, measure longer (--infer-time), use fewer threads, or a quieter machine."
+        f"max_regression to about {math.ceil(later * 100)} %, measure longer (--infer-time), use fewer threads, or a "
+        "quieter machine."
     )
 
 

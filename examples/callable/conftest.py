@@ -37,8 +37,8 @@ def photo() -> Array:
 
 @pytest.fixture(scope="session")
 def rows() -> Array:
-    """Sixteen seeded rows of 784 features."""
-    return np.random.default_rng(0).standard_normal((16, 784), dtype=np.float32)
+    """Sixteen seeded rows of 64 features."""
+    return np.random.default_rng(0).standard_normal((16, 64), dtype=np.float32)
 
 
 def _repeated(function: Callable[..., Any], times: int) -> Callable[..., Any]:

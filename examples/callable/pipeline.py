@@ -33,7 +33,7 @@ class Perceptron:
     def __init__(self, dtype: type[np.floating[Any]]) -> None:
         """Make the weights: the same for each `dtype`, as far as it can hold them."""
         rng = np.random.default_rng(0)
-        sizes = (784, 512, 256, 10)
+        sizes = (64, 128, 64, 10)
         self.layers = [
             (rng.normal(0, np.sqrt(2 / rows), (rows, columns)).astype(dtype), np.zeros(columns, dtype))
             for rows, columns in itertools.pairwise(sizes)
@@ -55,5 +55,5 @@ double = Perceptron(np.float64)
 
 
 def classify(photo: Array) -> Array:
-    """Preprocess a photo and look at every eighth pixel of its red: probabilities of ten classes."""
-    return single(prepare(photo)[:, 0, ::8, ::8].reshape(1, -1))
+    """Preprocess a photo and look at 8 by 8 pixels of its red: probabilities of ten classes."""
+    return single(prepare(photo)[:, 0, ::28, ::28].reshape(1, -1))

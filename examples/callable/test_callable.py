@@ -13,8 +13,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from pytest_infer.case import InferCase
-    from pytest_infer.engines.target import CallableTarget
+    from pytest_infer import CallableTarget, Infer
 
     Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -26,7 +25,7 @@ def test_prepare(infer_engine: CallableTarget, photo: Array) -> None:
 
 
 @pytest.mark.infer(
-    model=single, reference=double, batch=16, min_throughput=6_000, min_cosine=0.9999, max_abs_error=1e-4
+    model=single, reference=double, batch=16, min_throughput=50_000, min_cosine=0.9999, max_abs_error=1e-4
 )
 def test_perceptron(infer_engine: CallableTarget, rows: Array) -> None:
     """Single precision is as good as double."""
@@ -34,6 +33,6 @@ def test_perceptron(infer_engine: CallableTarget, rows: Array) -> None:
 
 
 @pytest.mark.infer(max_latency_ms=100)
-def test_pipeline(infer: InferCase, slowed: Callable[..., Any], photo: Array) -> None:
+def test_pipeline(infer: Infer, slowed: Callable[..., Any], photo: Array) -> None:
     """Both together, measured by the test itself."""
     infer.measure(slowed(classify), photo)

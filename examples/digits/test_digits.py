@@ -9,8 +9,7 @@ import pytest
 from examples.digits.train import Split, calibration
 
 if TYPE_CHECKING:
-    from pytest_infer.case import InferCase
-    from pytest_infer.engines.target import InferEngine
+    from pytest_infer import Infer, InferEngine
 
 
 @pytest.mark.infer(
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     min_top1=0.97,
     max_top1_drop=0.01,
 )
-def test_digits(infer: InferCase, infer_engine: InferEngine, held_out: Split) -> None:
+def test_digits(infer: Infer, infer_engine: InferEngine, held_out: Split) -> None:
     """It reads digits that it never saw, and is measured on them (fp16 on CPUs is skipped, and says why)."""
     infer.accuracy(infer_engine, inputs=held_out.pictures, labels=held_out.digits)
     assert infer_engine(held_out.pictures[:1]).argmax() == held_out.digits[0]

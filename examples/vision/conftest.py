@@ -37,8 +37,9 @@ def _slowdowns(config: pytest.Config) -> dict[str, int]:
         name, _, times = text.partition(":")
         name = name.lower().replace("-", "")
         if name not in networks.NETWORKS or not times.isdecimal():
-            raise pytest.UsageError(
-                f"--vision-slowdown={text}: NETWORK:TIMES is needed, with one of {', '.join(networks.NETWORKS)}"
+            pytest.exit(
+                f"--vision-slowdown={text}: NETWORK:TIMES is needed, with one of {', '.join(networks.NETWORKS)}",
+                returncode=pytest.ExitCode.USAGE_ERROR,
             )
         slowdowns[name] = int(times)
     return slowdowns

@@ -41,11 +41,11 @@ class Network:
 
 NETWORKS: Final = {
     "alexnet": Network(graph="bvlc_alexnet", contrast=0.35),
-    "googlenet": Network(graph="inception_v1", contrast=0.7),
+    "googlenet": Network(graph="inception_v1", contrast=0.5),
     "vgg19": Network(graph="vgg19", contrast=0.15),
     "resnet50": Network(graph="resnet50", contrast=2),
     "densenet121": Network(graph="densenet121", contrast=5),
-    "squeezenet": Network(graph="squeezenet", contrast=3),
+    "squeezenet": Network(graph="squeezenet", contrast=1.5),
 }
 
 

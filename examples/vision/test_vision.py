@@ -1,4 +1,7 @@
-"""The networks that this field measures, in fp32 and in int8, one picture at a time and eight at once."""
+"""The networks that this field measures, in fp32 and in int8, one picture at a time and eight at once.
+
+Each int8 budget leaves room for CPUs without VNNI, on which ONNX Runtime's int8 products saturate.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from examples.vision.networks import calibration
 if TYPE_CHECKING:
     import numpy as np
 
-    from pytest_infer.engines.target import InferEngine
+    from pytest_infer import InferEngine
 
     Array = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -24,13 +27,13 @@ def test_alexnet(infer_engine: InferEngine, pictures: Array) -> None:
     assert_probabilities(infer_engine(pictures[: infer_engine.workload.batch]))
 
 
-@pytest.mark.infer(model="models/googlenet.onnx", min_throughput=8, min_cosine=0.85)
+@pytest.mark.infer(model="models/googlenet.onnx", min_throughput=8, min_cosine=0.9)
 def test_googlenet(infer_engine: InferEngine, pictures: Array) -> None:
     """GoogLeNet (Inception v1): many small convolutions side by side."""
     assert_probabilities(infer_engine(pictures[: infer_engine.workload.batch]))
 
 
-@pytest.mark.infer(model="models/vgg19.onnx", min_throughput=1, min_cosine=0.9)
+@pytest.mark.infer(model="models/vgg19.onnx", min_throughput=1, min_cosine=0.85)
 def test_vgg19(infer_engine: InferEngine, pictures: Array) -> None:
     """VGG-19: the heaviest, in arithmetic and in weights."""
     assert_probabilities(infer_engine(pictures[: infer_engine.workload.batch]))
@@ -49,7 +52,7 @@ def test_densenet121(infer_engine: InferEngine, pictures: Array) -> None:
     assert infer_engine(pictures[:batch]).shape == (batch, 1000, 1, 1)
 
 
-@pytest.mark.infer(model="models/squeezenet.onnx", min_throughput=40, min_cosine=0.93)
+@pytest.mark.infer(model="models/squeezenet.onnx", min_throughput=40, min_cosine=0.94)
 def test_squeezenet(infer_engine: InferEngine, pictures: Array) -> None:
     """SqueezeNet: 5 MB, for small devices."""
     assert_probabilities(infer_engine(pictures[: infer_engine.workload.batch]))

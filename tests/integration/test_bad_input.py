@@ -1,0 +1,84 @@
+"""What a test's body gives wrongly fails that test in its call, told in one sentence that names the way out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.integration.conftest import Suite
+
+EXPECTED = {
+    "test_shape": "linear.onnx: input 'x' has shape [1, 5], the engine takes [2, 4] or a smaller first dimension",
+    "test_batch": "linear.onnx: input 'x' has shape [3, 4], the engine takes [2, 4] or a smaller first dimension",
+    "test_type": "linear.onnx: input 'x' has type float64, the model takes float32; convert it with .astype('float32')",
+    "test_name": "linear.onnx: no input 'z'; the model's inputs are 'x'",
+    "test_lacking": "pair.onnx: input 'b' is missing; the model takes a, b",
+    "test_number": "pair.onnx: 1 input(s) given, the model takes 2: 'a', 'b'",
+    "test_integers": "tokens.onnx: nobody gave the input 'ids' of type int64",
+    "test_nothing_measured": "marked with infer, but nothing was measured: take the infer_engine fixture, or call",
+    "test_not_callable": "infer.measure takes an engine or a callable, not int",
+    "test_no_labels": "min_top1: nothing says what top1 is; it needs scores of shape (samples, classes)",
+    "test_no_reference": "min_cosine: nothing says what cosine is; it needs a reference",
+    "test_few_samples": "662 samples at",
+    "test_refused": "fp16 on",
+}
+
+
+def test_bad_inputs(suite: Suite) -> None:
+    """Each is a failure of the call without a traceback of the plugin's own code; the rest passes."""
+    suite.write("""
+        import numpy as np
+        import pytest
+
+        infer = pytest.mark.infer
+        ROW = np.ones((1, 4), np.float32)
+
+        def work():
+            return sum(range(1_000))
+
+        @infer(model="models/linear.onnx", batch=2)
+        class TestLinear:
+            def test_right(self, infer_engine): infer_engine(ROW)
+            def test_shape(self, infer_engine): infer_engine(np.ones((1, 5), np.float32))
+            def test_batch(self, infer_engine): infer_engine(np.ones((3, 4), np.float32))
+            def test_type(self, infer_engine): infer_engine(ROW.astype(float))
+            def test_name(self, infer_engine): infer_engine({"z": ROW})
+            @infer(min_top1=0.5)
+            def test_no_labels(self, infer_engine): pass
+
+        @infer(model="models/pair.onnx")
+        class TestPair:
+            def test_lacking(self, infer_engine): infer_engine({"a": ROW[:, :2]})
+            def test_number(self, infer_engine): infer_engine(ROW[:, :2])
+
+        @infer(model="models/tokens.onnx")
+        def test_integers(infer_engine): pass
+
+        @infer(max_latency_ms=5)
+        def test_nothing_measured(): pass
+
+        def test_not_callable(infer): infer.measure(5)
+
+        @infer(model=work, min_cosine=0.5)
+        def test_no_reference(infer_engine): pass
+
+        @infer(model=work, max_p99_latency_ms=100)
+        def test_few_samples(infer_engine): pass
+
+        def test_refused(infer): infer.engine("models/linear.onnx", precision="fp16")
+    """)
+    done = suite.run("--infer-time=0.001", "--infer-max-time=0.001")
+    cases = suite.cases()
+    assert cases.pop("test_right").status == "passed"
+    assert cases["test_refused"].status == "skipped"
+    wrong = {
+        name: (case.status, case.text)
+        for name, case in cases.items()
+        if EXPECTED[name] not in case.text
+        or (name != "test_refused" and (case.status != "failed" or "/pytest_infer/" in case.text))
+    }
+    assert not wrong
+    assert cases.keys() == EXPECTED.keys()
+    assert "infer_engine(ROW.astype(float))" in cases["test_type"].text
+    assert "more than --infer-max-time=0.001; raise it to" in cases["test_few_samples"].message
+    assert done.ret == 1

@@ -1,0 +1,114 @@
+"""A test in processes of its own is the same test: ids, classes, conftest, options; and they disturb nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.integration.conftest import Suite
+
+CONFTEST = """
+import pytest
+
+def pytest_addoption(parser):
+    parser.addoption("--scale", type=int, default=1)
+    parser.addini("size", "for the tests")
+
+@pytest.fixture
+def scale(request):
+    return request.config.getoption("--scale")
+
+@pytest.fixture(scope="session", autouse=True)
+def alone(request):
+    # A worker sees neither the other tests nor what its parent writes.
+    if request.config.getoption("--junitxml") is None:
+        assert [item.name for item in request.session.items] == [request.session.items[0].name]
+"""
+SOURCE = """
+import os
+from pathlib import Path
+
+import helper
+import pytest
+
+PIDS = Path(__file__).with_name("pids")
+
+def target():
+    return sum(range(helper.NUMBER))
+
+@pytest.fixture(autouse=True)
+def noted():
+    with PIDS.open("a") as file:
+        file.write(f"{os.getpid()}\\n")
+
+@pytest.mark.infer(model=target, batch=[1, 2])
+@pytest.mark.parametrize("name", ["[a/b-x y]", "::", "ä 'q'"])
+def test_odd(infer_engine, name, tmp_path):
+    (tmp_path / "file").write_text(name)
+
+class TestClass:
+    class TestInner:
+        @pytest.mark.infer(max_latency_ms=1e9)
+        def test_method(self, infer, scale, pytestconfig):
+            assert scale == 3
+            assert pytestconfig.getini("size") == "large"
+            infer.measure(target)
+            infer.measure(lambda: None)
+
+@pytest.mark.infer(model=target, max_latency_ms=1e-9)
+def test_slow(infer_engine): pass
+
+@pytest.mark.xfail(strict=True)
+@pytest.mark.infer(model=target)
+def test_broken(infer_engine):
+    assert infer_engine() == "nonsense"
+"""
+
+
+def test_alike(suite: Suite) -> None:
+    """Odd ids, classes, a conftest's option, an ini value and imports reach the worker; its files are its own."""
+    suite.conftest(CONFTEST)
+    (suite.path / "pytest.ini").write_text("[pytest]\nsize = small\npythonpath = lib\n")
+    (suite.path / "lib").mkdir()
+    (suite.path / "lib" / "helper.py").write_text("NUMBER = 1000\n")
+    suite.write(SOURCE)
+    done = suite.run(
+        "--infer-isolate=always", "--infer-confirm=1", "--scale=3", "-o", "size=large", "--basetemp=mine",
+        "-p", "no:cacheprovider", "-p", "no:xdist",
+    )  # fmt: skip
+    assert done.ret == 1
+    done.assert_outcomes(passed=7, failed=1, xfailed=1)
+    assert list(suite.outcomes()) == [
+        *(f"test_odd[b{batch}-{name}]" for batch in (1, 2) for name in ("[a/b-x y]", "::", "\\xe4 'q'")),
+        "TestClass::TestInner::test_method target",
+        "TestClass::TestInner::test_method <lambda>",
+        "test_slow",
+    ]
+    assert suite.outcomes()["test_slow"] == "over_budget"
+    assert len(suite.cases()) == 9, "the parent's JUnit file is still the parent's"
+    pids = (suite.path / "pids").read_text().split()
+    parent = max(set(pids), key=pids.count)
+    assert len(set(pids) - {parent}) == 9, "one worker a test"
+    assert len(list((suite.path / "mine").glob("test_odd*"))) >= 6, "the parent's temporary files are still there"
+    assert not (suite.path / ".pytest_cache").exists()
+    assert suite.left() == []
+
+
+def test_same_verdict_anywhere(suite: Suite) -> None:
+    """Started in another folder, by a path or a node id, with --import-mode=importlib: the worker finds its test."""
+    folder = suite.path / "inner"
+    folder.mkdir()
+    (folder / "__init__.py").touch()
+    (folder / "names.py").write_text("def target(): return 1\n")
+    (folder / "test_inner.py").write_text("""
+import pytest
+
+from inner.names import target
+
+@pytest.mark.infer(model=target)
+def test_it(infer_engine): pass
+""")
+    (suite.path / "pytest.ini").write_text("[pytest]\naddopts = --import-mode=importlib\n")
+    done = suite.run("--rootdir=.", "--infer-isolate=always", "inner/test_inner.py::test_it", "-q", "-x", "--lf", "-s")
+    assert done.ret == 0, done.outlines
+    assert {r.nodeid for r in suite.report().results} == {"inner/test_inner.py::test_it"}

@@ -1,0 +1,138 @@
+"""Was the CPU disturbed: kernel counters from a made-up /proc, and tracers."""
+
+from __future__ import annotations
+
+import sys
+import types
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_infer.device.cpu_state import MAX_STEAL_SHARE, CpuState, disturbance, read_cpu_state, tracers
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+counts = st.integers(0, 10**9)
+
+
+# --- counters --------------------------------------------------------------------------------------------------------
+
+
+def test_the_counters_are_the_kernel_s(tmp_path: Path) -> None:
+    """Ticks of all cores without the guest's, which are counted in user time already; steal is the eighth."""
+    (tmp_path / "stat").write_text("cpu  100 20 30 1000 5 6 7 40 900 900\ncpu0 1 1 1 1 1 1 1 1 1 1\n")
+    (tmp_path / "pressure").mkdir()
+    (tmp_path / "pressure/cpu").write_text(
+        "some avg10=1.00 avg60=0.50 avg300=0.10 total=123456\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=99\n"
+    )
+    state = read_cpu_state(tmp_path)
+    assert (state.total_ticks, state.steal_ticks, state.pressure_us) == (1208, 40, 123456)
+
+
+@pytest.mark.parametrize("stat", [None, "", "cpu  1 2 3\n", "nothing here\n"])
+def test_what_the_platform_lacks_is_zero(tmp_path: Path, stat: str | None) -> None:
+    """No /proc, an old kernel's or another one's: no error, no steal."""
+    if stat is not None:
+        (tmp_path / "stat").write_text(stat)
+    state = read_cpu_state(tmp_path)
+    assert (state.steal_ticks, state.pressure_us) == (0, 0)
+    assert state.switches >= 0
+
+
+def test_a_platform_without_resource_usage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows has no such module: no switches are counted."""
+    monkeypatch.setitem(sys.modules, "resource", None)
+    assert read_cpu_state(tmp_path).switches == 0
+
+
+def test_this_machine_can_be_read() -> None:
+    """The real files, twice: counters don't fall."""
+    before, after = read_cpu_state(), read_cpu_state()
+    assert after.total_ticks >= before.total_ticks
+    assert after.switches >= before.switches
+
+
+# --- steal -----------------------------------------------------------------------------------------------------------
+
+
+@given(counts, counts, st.integers(1, 10**6), st.floats(0, 1))
+def test_steal_above_the_promised_share_disturbs(total: int, steal: int, elapsed: int, share: float) -> None:
+    """Of the ticks between the two states, whatever the counters were before."""
+    stolen = round(elapsed * share)
+    before = CpuState(total_ticks=total, steal_ticks=steal)
+    after = CpuState(total_ticks=total + elapsed, steal_ticks=steal + stolen)
+    told = disturbance(before, after)
+    assert bool(told) == (stolen / elapsed > MAX_STEAL_SHARE)
+
+
+def test_the_reason_has_the_share() -> None:
+    """Someone reads it in a log: how much, and how much is too much."""
+    (told,) = disturbance(CpuState(), CpuState(total_ticks=200, steal_ticks=30))
+    assert "15%" in told
+    assert "more than 5%" in told
+
+
+@given(counts, counts)
+def test_pressure_and_switches_alone_disturb_nothing(pressure: int, switches: int) -> None:
+    """A network's own threads make both: they are no reason against a run."""
+    assert disturbance(CpuState(), CpuState(total_ticks=100, pressure_us=pressure, switches=switches)) == ()
+
+
+def test_no_time_between_is_no_disturbance() -> None:
+    """Too short for one tick: nothing is divided by zero."""
+    assert disturbance(CpuState(total_ticks=5), CpuState(total_ticks=5, steal_ticks=3)) == ()
+
+
+# --- tracers ---------------------------------------------------------------------------------------------------------
+
+
+def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hide what really watches this run (coverage does)."""
+    monkeypatch.setattr(sys, "gettrace", lambda: None)
+    monkeypatch.setattr(sys, "getprofile", lambda: None)
+    monkeypatch.setattr(sys, "monitoring", None, raising=False)
+
+
+class Debugger:
+    """A tracer that is an object, as debuggers' are."""
+
+    def dispatch(self) -> None:
+        """Trace."""
+
+
+def test_nobody_watches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The usual case says nothing."""
+    _quiet(monkeypatch)
+    assert tracers() == ()
+
+
+@pytest.mark.parametrize(
+    ("tracer", "named"), [(Debugger().dispatch, "Debugger.dispatch"), (Debugger(), "Debugger"), (print, "print")]
+)
+def test_a_trace_function_is_named(monkeypatch: pytest.MonkeyPatch, tracer: object, named: str) -> None:
+    """Function, method or object: whose it is stands in the reason."""
+    _quiet(monkeypatch)
+    monkeypatch.setattr(sys, "gettrace", lambda: tracer)
+    (told,) = tracers()
+    assert "trace function" in told
+    assert named in told
+
+
+def test_a_profiler_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """cProfile and its like slow every call."""
+    _quiet(monkeypatch)
+    monkeypatch.setattr(sys, "getprofile", lambda: Debugger)
+    (told,) = tracers()
+    assert "profile function" in told
+    assert "Debugger" in told
+
+
+def test_users_of_sys_monitoring_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Newer Pythons' way to watch, slot by slot."""
+    _quiet(monkeypatch)
+    slots = {1: "coverage", 5: "optimizer"}
+    monkeypatch.setattr(sys, "monitoring", types.SimpleNamespace(get_tool=slots.get), raising=False)
+    assert tracers() == ("sys.monitoring is used by coverage", "sys.monitoring is used by optimizer")

@@ -1,0 +1,325 @@
+"""The staged decision of one test: screen, fresh runs where something is suspected, verdict."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_infer.config import Settings
+from pytest_infer.decision import Decision
+from pytest_infer.device.fingerprint import Device
+from pytest_infer.errors import MeasurementError
+from pytest_infer.gating import Gate
+from pytest_infer.marker import parse
+from pytest_infer.measurement import Measurement
+from pytest_infer.verdict import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_infer.result import Result
+    from tests.unit.conftest import MemoryStore
+
+CPU = Device(slug="cpu-x-4c", kind="cpu", name="CPU X", identity={"cores": 4})
+WOBBLE = (0.0, 0.001, -0.001, 0.0005, -0.0005)
+
+
+def run(latency: float, **given: Any) -> Measurement:
+    """One run of that latency."""
+    metrics = {"latency": latency, "throughput": 1000 / latency}
+    values: dict[str, Any] = {"name": "", "workload": {"batch": 1}, "digest": "d", "metrics": metrics}
+    return Measurement(**(values | given))
+
+
+class Workers:
+    """Fresh processes that measure what they are told, and remember how many were asked for."""
+
+    def __init__(self, latency: float | None, **given: Any) -> None:
+        """Measure that latency; None: no process is allowed."""
+        self.asked: list[int] = []
+        self._latency = latency
+        self._given = given
+
+    def __call__(self, count: int) -> list[tuple[Measurement, ...]]:
+        """Run."""
+        self.asked.append(count)
+        if self._latency is None:
+            return []
+        return [(run(self._latency * (1 + WOBBLE[i % 5]), **self._given),) for i in range(count)]
+
+
+@pytest.fixture
+def make_decision(store: MemoryStore) -> Callable[..., Decision]:
+    """A decision on `test_0` (1 ms in the store) under some marker and settings."""
+
+    def make(test: str = "test_0", marker: dict[str, Any] | None = None, **given: Any) -> Decision:
+        settings = Settings(root=Path(), **given)
+        return Decision(f"test_net.py::{test}", parse(marker or {}), settings, Gate(settings, CPU, store, {}))
+
+    return make
+
+
+def only(results: tuple[Result, ...]) -> Result:
+    """The one result."""
+    (result,) = results
+    return result
+
+
+# --- against the baseline --------------------------------------------------------------------------------------------
+
+
+def test_the_same_speed_passes_at_once(make_decision: Callable[..., Decision]) -> None:
+    """The screen is enough: no process is started."""
+    workers = Workers(1.0)
+    result = only(make_decision().compare([run(1.0)], workers))
+    assert (result.outcome, result.failed, result.reasons) == (Outcome.PASSED, False, ())
+    assert workers.asked == []
+    assert result.changes
+    assert all(change.detectable for change in result.changes)
+
+
+def test_a_slow_run_is_confirmed_by_fresh_ones(make_decision: Callable[..., Decision]) -> None:
+    """As many as --infer-confirm says; these alone enter the test, and the test fails."""
+    workers = Workers(1.5)
+    result = only(make_decision(confirm=4).compare([run(3.0)], workers))
+    assert workers.asked == [4]
+    assert (result.outcome, result.failed) == (Outcome.REGRESSED, True)
+    assert "latency 1.5 ms is 50" in result.reasons[0]
+    assert result.changes[0].confirmed == 4
+    assert result.measurement.metrics["latency"] == 3.0
+
+
+def test_a_slow_run_that_was_an_accident_passes(make_decision: Callable[..., Decision]) -> None:
+    """Where a change of the tolerance would have been seen."""
+    decision = make_decision(marker={"max_regression": 0.5})
+    assert only(decision.compare([run(3.0)], Workers(1.0))).outcome is Outcome.PASSED
+
+
+def test_a_suspicion_that_can_t_be_settled_is_inconclusive(make_decision: Callable[..., Decision]) -> None:
+    """Where it could not have been seen; it fails under --infer-strict only."""
+    marker = {"max_regression": 0.0001}
+    result = only(make_decision(marker=marker).compare([run(3.0)], Workers(1.0)))
+    assert (result.outcome, result.failed) == (Outcome.INCONCLUSIVE, False)
+    assert only(make_decision(marker=marker, strict=True).compare([run(3.0)], Workers(1.0))).failed
+
+
+def test_without_processes_a_suspicion_stays_one(make_decision: Callable[..., Decision]) -> None:
+    """--infer-isolate=never: nothing could have been seen, and it is said so."""
+    result = only(make_decision(isolate="never", marker={"max_regression": 0.5}).compare([run(3.0)], Workers(None)))
+    assert (result.outcome, result.failed) == (Outcome.INCONCLUSIVE, False)
+    assert result.changes[0].detectable is None
+    assert "detectable nothing" in result.reasons[0]
+
+
+def test_an_improvement_is_told(make_decision: Callable[..., Decision]) -> None:
+    """It fails nothing, and says that the baseline guards an old speed now."""
+    result = only(make_decision().compare([run(0.5)], Workers(0.5)))
+    assert (result.outcome, result.failed) == (Outcome.IMPROVED, False)
+    assert "the baseline guards an old speed now" in result.reasons[0]
+
+
+def test_only_the_suspected_metric_is_judged_anew(make_decision: Callable[..., Decision]) -> None:
+    """The other passed the screen, and stays as the screen saw it."""
+    screening = run(3.0, metrics={"latency": 3.0, "throughput": 1000.0})
+    marker = {"gate": ("latency", "throughput"), "max_regression": 0.0001}
+    changes = only(make_decision(marker=marker).compare([screening], Workers(1.0))).changes
+    assert {c.confirmed for c in changes if c.metric == "latency" and c.against == "baseline"} == {3}
+    assert {(c.confirmed, c.suspected) for c in changes if c.metric == "throughput"} == {(0, False)}
+
+
+def test_baseline_mode_off_looks_at_no_baseline(make_decision: Callable[..., Decision]) -> None:
+    """Budgets only."""
+    workers = Workers(3.0)
+    result = only(make_decision(baseline_mode="off").compare([run(3.0)], workers))
+    assert (result.outcome, result.changes, workers.asked) == (Outcome.PASSED, (), [])
+
+
+@pytest.mark.parametrize(("mode", "failed"), [("compare", False), ("require", True)])
+def test_a_missing_baseline(make_decision: Callable[..., Decision], mode: str, failed: bool) -> None:  # noqa: FBT001
+    """Told always, a failure under `require`."""
+    result = only(make_decision("test_new", baseline_mode=mode).compare([run(1.0)], Workers(1.0)))
+    assert (result.outcome, result.failed) == (Outcome.NO_BASELINE, failed)
+    assert "record one with --infer-update-baselines" in result.reasons[0]
+
+
+def test_a_metric_that_the_baseline_lacks_is_told(make_decision: Callable[..., Decision]) -> None:
+    """A gate that was widened since the recording doesn't pass in silence."""
+    screening = run(1.0, metrics={"latency": 1.0, "p99_latency": 2.0})
+    result = only(make_decision(marker={"gate": ("latency", "p99_latency")}).compare([screening], Workers(1.0)))
+    assert result.outcome is Outcome.NO_BASELINE
+    assert "p99_latency" in result.reasons[0]
+
+
+def test_an_empty_gate_compares_nothing(make_decision: Callable[..., Decision]) -> None:
+    """`gate=()` is how a test says that budgets are all it wants."""
+    result = only(make_decision(marker={"gate": ()}).compare([run(3.0)], Workers(3.0)))
+    assert (result.outcome, result.changes) == (Outcome.PASSED, ())
+
+
+def test_each_measurement_of_a_test_has_its_own_verdict(make_decision: Callable[..., Decision]) -> None:
+    """One of two slow: only that one fails, and one round of fresh processes serves both."""
+
+    def workers(count: int) -> list[tuple[Measurement, ...]]:
+        return [(run(1.5 * (1 + WOBBLE[i])), run(1.0, name="f")) for i in range(count)]
+
+    results = make_decision().compare([run(1.5), run(1.0, name="f")], workers)
+    assert [result.outcome for result in results] == [Outcome.REGRESSED, Outcome.NO_BASELINE]
+
+
+def test_fresh_processes_that_measure_something_else_are_an_error(make_decision: Callable[..., Decision]) -> None:
+    """A workload that depends on its process can't be confirmed, and is not waved through."""
+    with pytest.raises(MeasurementError, match="3 of 3 fresh processes did not measure the engine"):
+        make_decision().compare([run(3.0)], Workers(1.0, digest="e"))
+
+
+# --- budgets ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_clear_violation_fails_at_once(make_decision: Callable[..., Decision]) -> None:
+    """No process is started to see the obvious."""
+    workers = Workers(1.0)
+    result = only(make_decision(marker={"max_latency_ms": 0.1}).compare([run(1.0)], workers))
+    assert (result.outcome, result.failed, workers.asked) == (Outcome.OVER_BUDGET, True, [])
+    assert result.reasons == ("latency 1 is above the budget max_latency_ms=0.1",)
+
+
+@pytest.mark.parametrize(("latency", "outcome"), [(1.1, Outcome.OVER_BUDGET), (0.99, Outcome.PASSED)])
+def test_a_budget_that_is_near_is_decided_by_fresh_runs(
+    make_decision: Callable[..., Decision], latency: float, outcome: Outcome
+) -> None:
+    """Whichever side the single run was on."""
+    for single in (0.999, 1.001):
+        workers = Workers(latency)
+        decision = make_decision(marker={"max_latency_ms": 1.0}, baseline_mode="off")
+        assert only(decision.compare([run(single)], workers)).outcome is outcome
+        assert workers.asked == [3]
+
+
+def test_without_processes_a_near_budget_is_as_seen(make_decision: Callable[..., Decision]) -> None:
+    """The single run's word is all there is."""
+    for latency, outcome in ((1.001, Outcome.OVER_BUDGET), (0.999, Outcome.PASSED)):
+        decision = make_decision(marker={"max_latency_ms": 1.0}, baseline_mode="off", isolate="never")
+        assert only(decision.compare([run(latency)], Workers(None))).outcome is outcome
+
+
+def test_a_budget_wins_over_a_regression(make_decision: Callable[..., Decision]) -> None:
+    """Both hold: over budget is what is said."""
+    result = only(make_decision(marker={"max_latency_ms": 1.2}).compare([run(3.0)], Workers(3.0)))
+    assert result.outcome is Outcome.OVER_BUDGET
+
+
+# --- outputs and disturbance -----------------------------------------------------------------------------------------
+
+
+def test_broken_accuracy_is_told_first_with_where_it_comes_from(make_decision: Callable[..., Decision]) -> None:
+    """No speed of a wrong engine is judged, and no process is started for it."""
+    workers = Workers(1.0)
+    screening = run(3.0, accuracy={"cosine": 0.5}, accuracy_notes=("reference: fp32",))
+    result = only(make_decision(marker={"min_cosine": 0.9}).compare([screening], workers))
+    assert (result.outcome, result.failed, workers.asked) == (Outcome.INACCURATE, True, [])
+    assert result.reasons == ("cosine 0.5 is below the budget min_cosine=0.9 (reference: fp32)",)
+    assert result.changes == ()
+
+
+def test_outputs_that_are_not_finite_need_no_budget(make_decision: Callable[..., Decision]) -> None:
+    """They are inaccurate whatever was asked."""
+    result = only(make_decision().compare([run(1.0, non_finite=("output 'y': NaN",))], Workers(1.0)))
+    assert (result.outcome, result.reasons) == (Outcome.INACCURATE, ("output 'y': NaN",))
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_disturbed_run_is_invalid(make_decision: Callable[..., Decision], strict: bool) -> None:  # noqa: FBT001
+    """Nothing it shows is believed; it fails under --infer-strict only."""
+    workers = Workers(3.0)
+    screening = run(3.0, disturbed=("a tracer",), accuracy={"cosine": 0.1})
+    result = only(make_decision(strict=strict, marker={"min_cosine": 0.9}).compare([screening], workers))
+    assert (result.outcome, result.failed, result.reasons) == (Outcome.INVALID, strict, ("a tracer",))
+    assert workers.asked == []
+
+
+def test_disturbed_fresh_runs_show_nothing(make_decision: Callable[..., Decision]) -> None:
+    """A suspicion that only disturbed runs confirm is invalid, each reason told once."""
+    result = only(make_decision().compare([run(3.0)], Workers(3.0, disturbed=("steal",))))
+    assert (result.outcome, result.failed, result.reasons) == (Outcome.INVALID, False, ("steal",))
+
+
+def test_fresh_runs_that_are_wrong_fail(make_decision: Callable[..., Decision]) -> None:
+    """An engine that is right once and wrong in another process is inaccurate."""
+    workers = Workers(3.0, accuracy={"cosine": 0.5})
+    screening = run(3.0, accuracy={"cosine": 0.95})
+    result = only(make_decision(marker={"min_cosine": 0.9}).compare([screening], workers))
+    assert result.outcome is Outcome.INACCURATE
+
+
+# --- recording -------------------------------------------------------------------------------------------------------
+
+
+def test_a_first_recording_passes_and_keeps_every_run(make_decision: Callable[..., Decision]) -> None:
+    """No baseline is what it is about to mend."""
+    workers = Workers(1.0)
+    result = only(make_decision("test_new", update="append", runs=5).record(workers))
+    assert (result.outcome, result.failed, workers.asked) == (Outcome.PASSED, False, [5])
+    assert len(result.recorded) == 5
+
+
+def test_the_same_speed_can_be_appended(make_decision: Callable[..., Decision]) -> None:
+    """However little a young baseline could have seen: the second session is what makes it see more."""
+    result = only(make_decision(update="append").record(Workers(1.0)))
+    assert (result.outcome, len(result.recorded)) == (Outcome.PASSED, 5)
+
+
+def test_a_slower_recording_is_a_regression(make_decision: Callable[..., Decision]) -> None:
+    """Compare first, save last: whether it may be saved is decided by its outcome."""
+    result = only(make_decision(update="append").record(Workers(1.5)))
+    assert (result.outcome, result.failed) == (Outcome.REGRESSED, True)
+
+
+def test_a_faster_recording_is_an_improvement(make_decision: Callable[..., Decision]) -> None:
+    """And may be saved."""
+    assert only(make_decision(update="append").record(Workers(0.5))).outcome is Outcome.IMPROVED
+
+
+@pytest.mark.parametrize(
+    ("given", "marker", "outcome"),
+    [
+        ({"disturbed": ("steal",)}, {}, Outcome.INVALID),
+        ({"accuracy": {"cosine": 0.1}}, {"min_cosine": 0.9}, Outcome.INACCURATE),
+        ({"non_finite": ("NaN",)}, {}, Outcome.INACCURATE),
+        ({}, {"max_latency_ms": 0.5}, Outcome.OVER_BUDGET),
+    ],
+)
+def test_what_may_not_become_a_baseline_is_told(
+    make_decision: Callable[..., Decision], given: dict[str, Any], marker: dict[str, Any], outcome: Outcome
+) -> None:
+    """Disturbed, wrong or too slow for its budget: the recording's outcome says so."""
+    result = only(make_decision("test_new", marker, update="append").record(Workers(1.0, **given)))
+    assert result.outcome is outcome
+
+
+def test_a_metric_new_to_the_baseline_can_be_recorded(make_decision: Callable[..., Decision]) -> None:
+    """That the baseline lacks it is why it is recorded."""
+    metrics = {"latency": 1.0, "p99_latency": 2.0}
+    decision = make_decision(marker={"gate": ("latency", "p99_latency")}, update="append")
+    assert only(decision.record(Workers(1.0, metrics=metrics))).outcome is Outcome.PASSED
+
+
+def test_a_run_that_stands_out_is_made_again(make_decision: Callable[..., Decision]) -> None:
+    """One hiccup of five doesn't widen the baseline for ever."""
+    asked: list[int] = []
+
+    def workers(count: int) -> list[tuple[Measurement, ...]]:
+        asked.append(count)
+        levels = [1.0, 1.001, 1.9, 0.999, 1.0] if count == 5 else [1.0005]
+        return [(run(level),) for level in levels]
+
+    result = only(make_decision("test_new", update="append").record(workers))
+    assert asked == [5, 1]
+    assert max(m.metrics["latency"] for m in result.recorded) < 1.01
+    assert len(result.recorded) == 5
+
+
+def test_under_require_a_recording_does_not_fail_for_lack_of_a_baseline(make_decision: Callable[..., Decision]) -> None:
+    """It is making one."""
+    assert not only(make_decision("test_new", update="append", baseline_mode="require").record(Workers(1.0))).failed
