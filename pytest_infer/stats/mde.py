@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pytest_infer.stats.spread import Spread
 
 POWER: Final = 0.8
+_BEYOND: Final = 50.0  # log units: a change of e^50 and one beyond it are the same news, and both are finite
 DRAWS: Final = 4000
 
 
@@ -43,7 +44,8 @@ def minimum_detectable_effect(
 
 def detectable(margins: Array, rule: Rule) -> Array:
     """(...) the minimum detectable effect that `null_margins` (draws, ...) amount to, as a fraction."""
-    return np.maximum(np.expm1(np.quantile(-margins, POWER, axis=0)), rule.max_regression)
+    change = np.minimum(np.quantile(-margins, POWER, axis=0), _BEYOND)
+    return np.maximum(np.expm1(change), rule.max_regression)
 
 
 def null_margins(held: Reference, rule: Rule, random: np.random.Generator, draws: int = DRAWS) -> Array:
