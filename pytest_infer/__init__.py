@@ -1,6 +1,8 @@
 """Inference performance regression testing for pytest.
 
 The names here are for annotations in tests: `infer: Infer`, `infer_engine: InferEngine`. Each loads when asked for.
+
+PYTEST_DONT_REWRITE: a worker process imports this package before pytest starts.
 """
 
 from __future__ import annotations

@@ -150,11 +150,14 @@ class Decision:
         differs: tuple[str, ...] = ()
         if suspect.entry is not None and outcome is not Outcome.PASSED:
             differs = self._gate.differs(self._nodeid, suspect.entry, suspect.measurement)
-        require = self._settings.baseline_mode == "require" and not self._settings.update
+        settings = self._settings
+        failed = fails(
+            outcome, strict=settings.strict, require=settings.baseline_mode == "require" and not settings.update
+        )
         return Result(
             nodeid=self._nodeid,
             outcome=outcome,
-            failed=fails(outcome, strict=self._settings.strict, require=require),
+            failed=failed and not (outcome is Outcome.REGRESSED and settings.force),  # the user accepts it
             reasons=reasons,
             measurement=suspect.measurement,
             changes=suspect.changes,

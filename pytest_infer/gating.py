@@ -238,13 +238,11 @@ class Gate:
     def _prior(self, metric: str) -> Prior:
         if metric in SIZES:
             return SIZE
-        prior = PRIORS[self._device.kind]
-        if self._settings.session_prior is not None:
-            return replace(prior, session_sd=self._settings.session_prior)
         found = self._store.calibration(self._device)
-        if found is None:
-            return prior
-        return Prior(run_sd=found.run_sd, session_sd=found.session_sd, common_sd=found.common_sd, df=found.df)
+        if found is not None:
+            return Prior(run_sd=found.run_sd, session_sd=found.session_sd, common_sd=found.common_sd, df=found.df)
+        prior, declared = PRIORS[self._device.kind], self._settings.session_prior
+        return prior if declared is None else replace(prior, session_sd=declared)
 
     def _all_files(self) -> tuple[BaselineFile, ...]:
         if self._files is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -12,6 +12,9 @@ from pytest_infer.errors import BaselineCorruptError, BaselineSchemaError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+_AGAIN: Final = "delete it and run pytest-infer calibrate again"
 
 
 def encode(file: BaselineFile) -> str:
@@ -36,6 +39,31 @@ def decode(text: bytes, path: Path) -> BaselineFile:
     Raises:
         BaselineSchemaError: a newer pytest-infer wrote it. BaselineCorruptError: it is not what the schema promises.
     """
+    content = _json(text, path)
+    try:
+        return msgspec.convert(content, BaselineFile)
+    except msgspec.ValidationError as error:
+        raise BaselineCorruptError(f"{path} is no baseline file: {error}; restore it from version control") from None
+
+
+def decode_calibration(text: bytes, path: Path) -> Calibration:
+    """Read a calibration's text.
+
+    Raises:
+        BaselineSchemaError: a newer pytest-infer wrote it. BaselineCorruptError: it is none.
+    """
+    content = _json(text, path)
+    try:
+        found = msgspec.convert(content, Calibration)
+    except msgspec.ValidationError as error:
+        raise BaselineCorruptError(f"{path} is no calibration: {error}; {_AGAIN}") from None
+    if min(found.run_sd, found.session_sd, found.common_sd, found.df) <= 0:
+        raise BaselineCorruptError(f"{path} holds a spread that is not positive; {_AGAIN}")
+    return found
+
+
+def _json(text: bytes, path: Path) -> Any:
+    """The file's plain values, of a schema that we know."""
     try:
         content = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -47,24 +75,7 @@ def decode(text: bytes, path: Path) -> BaselineFile:
         raise BaselineSchemaError(
             f"{path} has schema {schema}, written by a newer pytest-infer; this one reads up to {SCHEMA}: upgrade it"
         )
-    try:
-        return msgspec.convert(content, BaselineFile)
-    except msgspec.ValidationError as error:
-        raise BaselineCorruptError(f"{path} is no baseline file: {error}; restore it from version control") from None
-
-
-def decode_calibration(text: bytes, path: Path) -> Calibration:
-    """Read a calibration's text.
-
-    Raises:
-        BaselineCorruptError: it is none.
-    """
-    try:
-        return msgspec.json.decode(text, type=Calibration)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise BaselineCorruptError(
-            f"{path} is no calibration: {error}; delete it and run pytest-infer calibrate"
-        ) from None
+    return content
 
 
 def _line(value: Any) -> str:
