@@ -28,6 +28,22 @@ if TYPE_CHECKING:
     from pytest_infer.measurement import Measurement
 
 
+class EngineInWorker:
+    """The marker's engine where the test's body runs in a worker: opened here only if the user's fixtures use it."""
+
+    def __init__(self, case: InferCase) -> None:
+        """Stand for the engine of `case`."""
+        self._case = case
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the engine."""
+        return self._case.marker_engine()(*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        """Ask the engine."""
+        return getattr(self._case.marker_engine(), name)
+
+
 class InferCase:
     """Builds engines, compares and measures for one test; what it measured is judged after the test's body."""
 
@@ -63,7 +79,8 @@ class InferCase:
         r = self.request
         if r.model is None:
             raise UsageError("infer_engine needs a model: @pytest.mark.infer(model='path/to/model.onnx')")
-        self._marker_target = self._opened(self._engine_request(r))
+        if self._marker_target is None:
+            self._marker_target = self._opened(self._engine_request(r))
         return self._marker_target
 
     def engine(

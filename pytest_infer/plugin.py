@@ -17,7 +17,7 @@ from pytest_infer.errors import InferError
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from pytest_infer.case import InferCase
+    from pytest_infer.case import EngineInWorker, InferCase
     from pytest_infer.engines.target import Target
     from pytest_infer.measure.child import Line
     from pytest_infer.result import Result
@@ -164,10 +164,12 @@ def infer(request: pytest.FixtureRequest) -> Generator[InferCase, None, None]:
 
 
 @pytest.fixture
-def infer_engine(request: pytest.FixtureRequest, infer: InferCase) -> Target | None:
+def infer_engine(request: pytest.FixtureRequest, infer: InferCase) -> Target | EngineInWorker:
     """The engine that the marker describes, measured after the test's body passed."""
+    from pytest_infer.case import EngineInWorker
+
     if _session(request.config).isolates(infer):
-        return None  # the body runs in a worker, and so does its engine
+        return EngineInWorker(infer)
     try:
         return infer.marker_engine()
     except InferError as error:

@@ -95,7 +95,10 @@ class Backend(Protocol):
         ...
 
     def key(self, request: BuildRequest) -> Mapping[str, Any]:
-        """What a plan depends on beyond model, precision, shapes and device: library version, options."""
+        """What a plan depends on beyond model, precision, samples and device: library version, options, shapes.
+
+        Shapes only where the plan is made for them: one that takes any is then built once for all.
+        """
         ...
 
     def build(self, request: BuildRequest, folder: Path) -> Mapping[str, Any]:

@@ -57,7 +57,7 @@ class OnnxRuntimeBackend:
         return _REFUSALS.get(precision)
 
     def key(self, request: BuildRequest) -> Mapping[str, Any]:
-        """The library's version and the options that shape the plan."""
+        """The library's version and the options; a plan takes any shape that the model takes."""
         _check_options(request.options)
         return {
             "onnxruntime": _import().__version__,

@@ -14,7 +14,7 @@ from pytest_infer.engines.target import CallableTarget, InferEngine
 from pytest_infer.errors import PrecisionRefusedError, UsageError
 from pytest_infer.precision import TRANSFORM_VERSION, CalibrationSet
 from pytest_infer.precision.model import inputs
-from pytest_infer.workload import Precision, Scenario, Workload, plain
+from pytest_infer.workload import Precision, Scenario, Workload
 
 if TYPE_CHECKING:
     import os
@@ -94,8 +94,6 @@ def _open(backend: Backend, build: BuildRequest, request: EngineRequest, around:
         "precision": str(build.precision),
         "transform": TRANSFORM_VERSION,
         "backend": backend.name,
-        "batch": build.batch,
-        "shapes": plain(dict(build.shapes)),
         "calibration": None if build.calibration is None else build.calibration.digest,
         "device": dict(around.device.identity),
         **backend.key(build),

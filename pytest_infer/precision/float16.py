@@ -6,7 +6,7 @@ import collections
 from typing import TYPE_CHECKING
 
 from pytest_infer.errors import EngineBuildError
-from pytest_infer.precision.model import quiet, read
+from pytest_infer.precision.model import quiet, read, runtime
 from pytest_infer.precision.recognise import QUANTIZABLE
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ def to_float16(model: Path, target: Path) -> Mapping[str, int]:
         EngineBuildError: it can't be converted.
     """
     source = read(model)
+    runtime(model)
     import onnx
     from onnxruntime.quantization.onnx_model import ONNXModel
     from onnxruntime.transformers.float16 import convert_float_to_float16

@@ -85,12 +85,18 @@ def quiet() -> Iterator[None]:
         root.handlers[:] = handlers
 
 
-def session(path: Path, *, optimized: Path | None = None) -> Any:
-    """ONNX Runtime over a float model, silent; with `optimized`, the simplified graph is written there."""
+def runtime(path: Path) -> Any:
+    """ONNX Runtime, whose tools convert the model in `path`."""
     try:
-        import onnxruntime as ort
+        import onnxruntime
     except ImportError:
         raise MissingDependencyError("onnxruntime", "onnxruntime", f"converting {path}") from None
+    return onnxruntime
+
+
+def session(path: Path, *, optimized: Path | None = None) -> Any:
+    """ONNX Runtime over a float model, silent; with `optimized`, the simplified graph is written there."""
+    ort = runtime(path)
     options = ort.SessionOptions()
     options.log_severity_level = 4
     level = ort.GraphOptimizationLevel

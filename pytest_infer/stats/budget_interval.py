@@ -6,6 +6,7 @@ enter. Everything in log units, signed so that larger is worse, the limit too.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Final
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 CLEARLY_OVER: Final = 1e-4  # one run alone may fail a test only this rarely, even where the device's spread is a guess
 CLEARLY_WITHIN: Final = 0.05
+GROSS: Final = math.log(1.25)  # every fresh run this far beyond the limit is over it, however wide their interval is
 OVER: Final = 0.01  # of K runs; a true value 2 % under the limit then fails in far less than 0.5 %
 
 
@@ -40,7 +42,7 @@ class BudgetInterval:
         estimate: their mean.
         low: lower end of its 98 % interval (one-sided 99 %).
         high: upper end of it.
-        over: the whole interval lies beyond the limit.
+        over: the whole interval lies beyond the limit, or every run lies far beyond it.
     """
 
     estimate: float
@@ -58,7 +60,7 @@ def budget_screen(y: float, limit: float, spread: Spread) -> Standing:
 
 
 def budget_confirm(fresh: Array, limit: float, spread: Spread) -> BudgetInterval:
-    """K fresh runs against a budget: over where their interval lies wholly beyond the limit.
+    """K fresh runs against a budget: over where their interval lies wholly beyond the limit, or all of them far.
 
     Args:
         fresh: (K,) y of the fresh runs.
@@ -67,7 +69,8 @@ def budget_confirm(fresh: Array, limit: float, spread: Spread) -> BudgetInterval
     """
     estimate, over = float(fresh.mean()), float(beyond(fresh, limit, spread, OVER))
     reach = estimate - limit - over
-    return BudgetInterval(estimate=estimate, low=estimate - reach, high=estimate + reach, over=over > 0)
+    grossly = float(fresh.min()) - limit > GROSS
+    return BudgetInterval(estimate=estimate, low=estimate - reach, high=estimate + reach, over=over > 0 or grossly)
 
 
 def beyond(y: Array, limit: float, spread: Spread, level: float) -> Array:

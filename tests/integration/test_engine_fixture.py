@@ -61,6 +61,7 @@ def test_precision(suite: Suite) -> None:
             for _ in range(4):
                 yield {"x": rng.standard_normal((2, 4)).astype(np.float32)}
 
+        LINEAR = "models/linear.onnx"
         infer = pytest.mark.infer
 
         @infer(model="models/linear.onnx", precision=["fp32", "int8", "fp16"], calibration=list(samples()))
@@ -74,10 +75,15 @@ def test_precision(suite: Suite) -> None:
         @infer(model="models/linear.onnx", precision="int8", calibration=samples())
         def test_generator(infer_engine):
             pass
+
+        @pytest.mark.parametrize("method", ["minmax", "entropy", "percentile"])
+        def test_method(infer, method):
+            options = {"calibration_method": method}
+            infer.measure(infer.engine(LINEAR, precision="int8", calibration=samples, options=options))
     """)
     done = suite.run("-rs")
     assert done.ret == 0
-    done.assert_outcomes(passed=4, skipped=1)
+    done.assert_outcomes(passed=7, skipped=1)
     done.stdout.fnmatch_lines(["SKIPPED * fp16 on *: ONNX Runtime's CPU provider computes fp16 in fp32*"])
     result = suite.results()["test_callable"]
     assert result.workload["precision"] == "int8"

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.integration.conftest import Suite
 
 pytestmark = pytest.mark.skipif("sys.platform == 'win32'", reason="signals")
@@ -34,7 +36,7 @@ def test_endless(infer_engine): pass
 
 
 @pytest.mark.parametrize("arguments", [("--infer-isolate=never",), ("--infer-update-baselines", "--infer-runs=1")])
-def test_interrupt(suite: Suite, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]) -> None:
+def test_interrupt(suite: Suite, elsewhere: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]) -> None:
     """While a target runs, in the suite's process or in a worker, SIGINT ends both at once."""
     suite.record()
     before = {path: path.read_bytes() for path in suite.stored()}
@@ -55,3 +57,21 @@ def test_interrupt(suite: Suite, monkeypatch: pytest.MonkeyPatch, arguments: tup
     assert {path: path.read_bytes() for path in suite.stored()} == before
     assert suite.outcomes().keys() == {"test_before"}
     assert suite.left() == []
+    assert [path.name for path in elsewhere.iterdir()] == ["pytest-infer-locks"]
+
+
+def test_killed_parent(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker whose parent was killed ends itself, and nothing was written."""
+    suite.write(SOURCE)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(60)
+        monkeypatch.setenv("PORT", str(server.getsockname()[1]))
+        process = suite.start("--infer-isolate=always", "test_it.py::test_endless")
+        line, _ = server.accept()
+        with line:
+            process.kill()
+            process.communicate(timeout=60)
+            line.settimeout(60)
+            assert line.recv(1) == b"", "whoever measured is gone"
+    assert suite.left() == []
+    assert suite.stored() == []

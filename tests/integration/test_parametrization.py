@@ -61,7 +61,7 @@ def test_inheritance(suite: Suite) -> None:
             @infer(max_latency_ms=1e9, options={"threads": 1})
             def test_own(self, infer_engine): pass
     """)
-    suite.run("--infer-isolate=never")
+    suite.run("--infer-isolate=never", "-p", "no:terminal")
     results = suite.results()
     assert {name: (str(r.outcome), r.workload["batch"]) for name, r in results.items()} == {
         "test_module": ("over_budget", 2),

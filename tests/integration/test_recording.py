@@ -80,7 +80,6 @@ def test_append(suite: Suite, *, force: bool) -> None:
 
     done = suite.run("--infer-update-baselines", "--infer-runs=1", *["--infer-force"] * force)
 
-    assert done.ret == 1
     assert suite.outcomes()["test_one"] == "regressed"
     one, two = suite.entry("test_one"), suite.entry("test_two")
     if force:
@@ -88,8 +87,10 @@ def test_append(suite: Suite, *, force: bool) -> None:
         assert one["runs"][0]["metrics"]["latency"] > before["runs"][0]["metrics"]["latency"]
         done.stdout.fnmatch_lines(["baselines: 2 saved to *"])
     else:
+        assert done.ret == 1
         assert one == before
-        done.stdout.fnmatch_lines(["baselines: 1 saved to *, 1 refused (see above)"])
+        assert suite.cases()["test_one"].status == "failed"
+        done.stdout.fnmatch_lines(["ERROR: baselines: 1 saved to *, 1 refused: test_it.py::test_one (regressed)"])
     sessions = [run["session"] for run in two["runs"]]
     assert len(sessions) == 20
     assert sessions[:3] == [days[0], days[0], days[1]], "the oldest session is the anchor"
@@ -118,10 +119,15 @@ def test_reset(suite: Suite) -> None:
 
 
 def test_not_accepted(suite: Suite) -> None:
-    """What is inaccurate, over budget or fails is told and not saved; an unwritable folder is told before it starts."""
+    """What is inaccurate, over budget, invalid or fails is told and not saved; an unwritable folder is told at once."""
     suite.write("""
+        import itertools
+
         import numpy as np
         import pytest
+
+        from pytest_infer import measuring
+        from pytest_infer.device import cpu_state
 
         infer = pytest.mark.infer
 
@@ -141,19 +147,30 @@ def test_not_accepted(suite: Suite) -> None:
 
         @infer(model="models/linear.onnx", precision="fp16")
         def test_refused(infer_engine): pass
+
+        @infer(model=len, inputs=("a",))
+        def test_stolen(infer_engine, monkeypatch):
+            stolen = itertools.count(step=500)
+
+            def read(*_):
+                taken = next(stolen)
+                return cpu_state.CpuState(total_ticks=2 * taken, steal_ticks=taken)
+
+            monkeypatch.setattr(measuring, "read_cpu_state", read)
     """)
     done = suite.run("--infer-update-baselines", "--infer-runs=1", "-rs")
     assert done.ret == 1
     cases = suite.cases()
     assert {name: case.status for name, case in cases.items()} == {
         "test_nan": "failed", "test_slow": "failed", "test_fails": "failed", "test_skips": "skipped",
-        "test_refused": "skipped",
+        "test_refused": "skipped", "test_stolen": "passed",
     }  # fmt: skip
     assert "not finite" in cases["test_nan"].text
     assert "assert 2 == 3" in cases["test_fails"].text
     assert "not today" in cases["test_skips"].text
     assert "fp16" in cases["test_refused"].text
     assert suite.stored() == []
+    done.stdout.fnmatch_lines(["ERROR: baselines: 0 saved to *, 3 refused: *test_stolen (invalid)*"])
 
     (suite.path / "file").write_text("")
     done = suite.run("--infer-update-baselines", "--infer-baselines=file/here")

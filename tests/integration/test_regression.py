@@ -21,7 +21,7 @@ def test_regressed_and_improved(suite: Suite) -> None:
     suite.baseline().write_text(json.dumps(content))
     before = suite.baseline().read_bytes()
 
-    done = suite.run()
+    done = suite.run("-W", "error")
 
     assert done.ret == 1
     assert suite.outcomes() == {"test_one": "regressed", "test_two": "improved"}

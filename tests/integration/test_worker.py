@@ -94,21 +94,23 @@ def test_alike(suite: Suite) -> None:
     assert suite.left() == []
 
 
-def test_same_verdict_anywhere(suite: Suite) -> None:
-    """Started in another folder, by a path or a node id, with --import-mode=importlib: the worker finds its test."""
+def test_elsewhere(suite: Suite) -> None:
+    """A package, --import-mode=importlib, -x, --lf, -s: the worker finds its test. Memory is measured there always."""
     folder = suite.path / "inner"
     folder.mkdir()
     (folder / "__init__.py").touch()
-    (folder / "names.py").write_text("def target(): return 1\n")
+    (folder / "names.py").write_text("FAR = 1e9\n")
     (folder / "test_inner.py").write_text("""
 import pytest
 
-from inner.names import target
+from inner.names import FAR
 
-@pytest.mark.infer(model=target)
+@pytest.mark.infer(model="models/linear.onnx", max_host_memory_mb=FAR)
 def test_it(infer_engine): pass
 """)
     (suite.path / "pytest.ini").write_text("[pytest]\naddopts = --import-mode=importlib\n")
-    done = suite.run("--rootdir=.", "--infer-isolate=always", "inner/test_inner.py::test_it", "-q", "-x", "--lf", "-s")
-    assert done.ret == 0, done.outlines
-    assert {r.nodeid for r in suite.report().results} == {"inner/test_inner.py::test_it"}
+    done = suite.run("--rootdir=.", "inner/test_inner.py::test_it", "-q", "-x", "--lf", "-s")
+    assert done.ret == 0
+    (result,) = suite.report().results
+    assert result.nodeid == "inner/test_inner.py::test_it"
+    assert result.metrics["host_memory"] > 0

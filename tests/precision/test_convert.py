@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
 import pytest
 
-from pytest_infer.errors import EngineBuildError, PrecisionError, UsageError
+from pytest_infer.errors import EngineBuildError, MissingDependencyError, PrecisionError, UsageError
 from pytest_infer.precision import METHODS, CalibrationSet, convert, recognise
 from pytest_infer.precision.model import inputs
 from pytest_infer.workload import Precision
@@ -173,6 +174,22 @@ def test_conversion_is_silent_and_leaves_logging_as_it_was(
     convert(network, Precision.FP16, tmp_path / "half.onnx", calibration=None)
     assert (root.handlers, root.manager.disable, root.level) == before
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("precision", [Precision.FP16, Precision.INT8])
+@pytest.mark.parametrize("package", ["onnx", "onnxruntime"])
+def test_a_missing_package_names_its_extra(
+    network: Path,
+    tmp_path: Path,
+    calibration: CalibrationSet,
+    monkeypatch: pytest.MonkeyPatch,
+    package: str,
+    precision: Precision,
+) -> None:
+    """Both packages are optional; the error says how to get them."""
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingDependencyError, match=rf"{package}.*pip install 'pytest-infer\[onnxruntime\]'"):
+        convert(network, precision, tmp_path / "out.onnx", calibration=calibration)
 
 
 def test_the_same_samples_give_the_same_file(network: Path, tmp_path: Path, calibration: CalibrationSet) -> None:

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from pytest_infer.baselines.schema import SCHEMA, BaselineFile, BaselineRun, Entry, Session, entry_key
+from pytest_infer.baselines.schema import (
+    SCHEMA,
+    BaselineFile,
+    BaselineRun,
+    Calibration,
+    Entry,
+    Session,
+    entry_key,
+)
 from pytest_infer.device.fingerprint import Device
 from pytest_infer.measurement import Measurement, Samples
 from pytest_infer.result import Result
@@ -21,7 +29,7 @@ if TYPE_CHECKING:
 CPU = Device(slug="cpu-x-4c", kind="cpu", name="CPU X", identity={"cores": 4})
 
 # No test of ours judges a real time: neither an example's nor a whole run's.
-settings.register_profile("unit", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("unit", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unit")
 
 
@@ -42,6 +50,7 @@ def make_change() -> Callable[..., Change]:
             "regressed": False,
             "improved": False,
             "suspected": False,
+            "blind": False,
             "provisional": False,
             "baseline": 2.0,
             "current": 2.002,
@@ -83,7 +92,9 @@ def make_result(make_measurement: Callable[..., Measurement]) -> Callable[..., R
             "measurement": make_measurement(
                 metrics={"latency": 2.0, "p99_latency": 2.5, "throughput": 500.0},
                 intervals={"latency": (1.98, 2.02)},
-                samples=Samples(count=700, warmup=40, block_medians_ns=(2_000_000,) * 5, quantiles_ns={"p50": 2_000_000}),
+                samples=Samples(
+                    count=700, warmup=40, block_medians_ns=(2_000_000,) * 5, quantiles_ns={"p50": 2_000_000}
+                ),
             ),
         }
         return Result(**(values | given))
@@ -97,6 +108,7 @@ class MemoryStore:
     def __init__(self) -> None:
         """Hold nothing."""
         self.files: dict[tuple[str, str], BaselineFile] = {}
+        self.studies: dict[str, Calibration] = {}
 
     def read(self, device: Device, module: str) -> BaselineFile | None:
         """One module's file, or None."""
@@ -105,6 +117,14 @@ class MemoryStore:
     def read_all(self, device: Device) -> list[BaselineFile]:
         """Every file of the device."""
         return [file for (slug, _), file in self.files.items() if slug == device.slug]
+
+    def calibration(self, device: Device) -> Calibration | None:
+        """What a study found."""
+        return self.studies.get(device.slug)
+
+    def save_calibration(self, device: Device, calibration: Calibration) -> None:
+        """Keep what a study found."""
+        self.studies[device.slug] = calibration
 
     def devices(self) -> tuple[str, ...]:
         """Slugs of the devices that have files."""

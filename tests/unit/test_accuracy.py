@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -13,6 +13,9 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from pytest_infer.accuracy import Accuracy, accuracy, against_labels, compare, non_finite, top_k
+
+if TYPE_CHECKING:
+    from random import Random
 
 Array = NDArray[Any]
 
@@ -64,7 +67,7 @@ def test_figures_stay_in_their_range(pair: tuple[Array, Array]) -> None:
 
 
 @given(st.lists(pairs, min_size=1, max_size=3), st.randoms())
-def test_the_worst_output_counts_wherever_it_stands(some: list[tuple[Array, Array]], random: st.random.Random) -> None:
+def test_the_worst_output_counts_wherever_it_stands(some: list[tuple[Array, Array]], random: Random) -> None:
     """Several outputs are as bad as the worst of them, in any order."""
     together = compare([mine for mine, _ in some], [theirs for _, theirs in some])
     single = [compare([mine], [theirs]) for mine, theirs in some]
@@ -185,6 +188,13 @@ def test_labels_must_fit() -> None:
         top_k(np.ones((4, 3)), np.zeros(3, np.int64), 1)
     with pytest.raises(ValueError, match="one label a sample"):
         top_k(np.ones(4), np.zeros(4, np.int64), 1)
+
+
+@pytest.mark.parametrize("label", [-1, 3])
+def test_labels_must_be_classes(label: int) -> None:
+    """Labels counted from one, say, are a mistake and no low accuracy."""
+    with pytest.raises(ValueError, match=r"labels run from .* the classes from 0 to 2"):
+        top_k(np.ones((2, 3)), np.array([0, label]), 1)
 
 
 def test_a_drop_is_positive_when_worse() -> None:

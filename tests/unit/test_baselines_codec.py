@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-import random
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -17,6 +16,9 @@ from pytest_infer.baselines.codec import decode, encode
 from pytest_infer.baselines.schema import SCHEMA, BaselineFile, BaselineRun, Entry, Session
 from pytest_infer.errors import BaselineCorruptError, BaselineError, BaselineSchemaError
 from pytest_infer.measurement import Samples
+
+if TYPE_CHECKING:
+    from random import Random
 
 PATH = Path("baselines/cpu-x/tests/test_net.json")
 
@@ -95,7 +97,7 @@ def test_writing_again_changes_nothing(file: BaselineFile) -> None:
 
 
 @given(files, st.randoms())
-def test_the_text_does_not_depend_on_the_order_of_keys(file: BaselineFile, rng: random.Random) -> None:
+def test_the_text_does_not_depend_on_the_order_of_keys(file: BaselineFile, rng: Random) -> None:
     """The same content makes the same text, however it was put together."""
 
     def shuffled(mapping: dict[str, Any]) -> dict[str, Any]:
@@ -163,7 +165,8 @@ def test_anything_else_is_corrupt_too(text: bytes) -> None:
         b'{"schema": 1, "device": {"slug": null}}',
         b'{"schema": 1, "device": {}, "entries": []}',
         b'{"schema": 1, "device": {}, "entries": {"k": {"runs": []}}}',
-        b'{"schema": 1, "device": {}, "entries": {"k": {"workload": {}, "runs": [{"session": "s", "metrics": {"l": "1"}}]}}}',
+        b'{"schema": 1, "device": {}, "entries": {"k": {"workload": {}, "runs": [{"session": "s"}]}}}',
+        b'{"schema": 1, "device": {}, "entries": {"k": {"workload": {}, "runs": [{"session": "s", "metrics": 5}]}}}',
         b'{"schema": 1, "device": {}, "sessions": {"s": {}}}',
         b'<<<<<<< HEAD\n{"schema": 1}',
         b'{"schema": 1, "device": {"slug": "\xff"}}',

@@ -5,8 +5,9 @@ from __future__ import annotations
 import errno
 import json
 import os
+import tempfile
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_infer.baselines import directory
+from pytest_infer.baselines import store as store_protocol
 from pytest_infer.baselines.directory import DirectoryStore
-from pytest_infer.baselines.schema import MAX_RUNS, BaselineRun, Session
+from pytest_infer.baselines.schema import MAX_RUNS, BaselineRun, Calibration, Session
 from pytest_infer.device.fingerprint import Device
 from pytest_infer.errors import BaselineCorruptError, BaselineError, BaselineSchemaError
 
@@ -67,6 +68,13 @@ def tree(folder: Path) -> dict[str, bytes]:
 def store(tmp_path: Path) -> DirectoryStore:
     """A store in a folder that isn't there yet."""
     return DirectoryStore(tmp_path / "perf" / "baselines")
+
+
+def test_it_is_a_store(store: DirectoryStore) -> None:
+    """It has every method that the rest of the plugin relies on."""
+    promised = {name for name in vars(store_protocol.BaselineStore) if not name.startswith("_")}
+    assert promised
+    assert all(callable(getattr(store, name)) for name in promised)
 
 
 # --- round trips -----------------------------------------------------------------------------------------------------
@@ -274,7 +282,7 @@ def test_a_full_disk_leaves_the_file_as_it_was(
     before = tree(tmp_path)
     with monkeypatch.context() as patch:
         if moment == "mkstemp":
-            patch.setattr(directory.tempfile, "mkstemp", _full)
+            patch.setattr(tempfile, "mkstemp", _full)
         elif moment == "fsync":
             patch.setattr(os, "fsync", _full)
         else:
@@ -311,6 +319,59 @@ def test_figures_that_json_lacks_are_refused_before_anything_is_written(store: D
     assert tree(tmp_path) == before
 
 
+# --- studies ---------------------------------------------------------------------------------------------------------
+
+STUDY = Calibration(
+    schema=1, run_sd=0.01, session_sd=0.02, common_sd=0.03, df=6.5, tests=8, sessions=3, runs=5, recorded="2024"
+)
+
+
+def test_a_study_is_kept_beside_its_device_s_folder(store: DirectoryStore) -> None:
+    """It is found again, is no baseline file and no device, and the next one takes its place."""
+    assert store.calibration(CPU) is None
+    store.save_calibration(CPU, STUDY)
+    store.save_calibration(CPU, replace(STUDY, sessions=4))
+    assert store.calibration(CPU) == replace(STUDY, sessions=4)
+    assert store.calibration(OTHER) is None
+    assert store.devices() == ()
+    assert list(store.read_all(CPU)) == []
+
+
+@pytest.mark.parametrize("text", [b"", b"{}", b"[]", b"\xff", b'{"schema": 1, "run_sd": "much"}'])
+def test_a_broken_study_is_named(store: DirectoryStore, tmp_path: Path, text: bytes) -> None:
+    """With the way to a new one."""
+    (tmp_path / "perf/baselines").mkdir(parents=True)
+    (tmp_path / "perf/baselines/cpu-x-4c.json").write_bytes(text)
+    with pytest.raises(BaselineCorruptError, match=r"cpu-x-4c\.json.*(pytest-infer calibrate|record anew)"):
+        store.calibration(CPU)
+
+
+@pytest.mark.parametrize("part", ["run_sd", "session_sd", "common_sd", "df"])
+def test_a_study_without_a_spread_is_refused(store: DirectoryStore, part: str) -> None:
+    """A spread of nothing would make every difference significant: told here, not in the middle of a test."""
+    values: dict[str, Any] = {part: 0.0}
+    store.save_calibration(CPU, replace(STUDY, **values))
+    with pytest.raises(BaselineCorruptError, match=r"cpu-x-4c\.json holds a spread that is not positive"):
+        store.calibration(CPU)
+
+
+def test_a_study_of_a_newer_version_is_refused_by_name(store: DirectoryStore) -> None:
+    """Its figures may mean something else there."""
+    store.save_calibration(CPU, replace(STUDY, schema=2))
+    with pytest.raises(BaselineSchemaError, match=r"cpu-x-4c\.json.*schema 2"):
+        store.calibration(CPU)
+
+
+def test_a_study_that_can_t_be_read_or_written_is_our_own_error(tmp_path: Path) -> None:
+    """A file where the folder should be, a folder where the file should be."""
+    (tmp_path / "file").touch()
+    with pytest.raises(BaselineError, match="could not be written"):
+        DirectoryStore(tmp_path / "file").save_calibration(CPU, STUDY)
+    (tmp_path / "store/cpu-x-4c.json").mkdir(parents=True)
+    with pytest.raises(BaselineError, match="can't be read"):
+        DirectoryStore(tmp_path / "store").calibration(CPU)
+
+
 # --- several at once -------------------------------------------------------------------------------------------------
 
 
@@ -337,7 +398,7 @@ def test_a_user_without_a_name_can_save(store: DirectoryStore, monkeypatch: pyte
     """Containers run under numbers that no account has: a recording isn't lost for that."""
 
     def nameless() -> str:
-        raise KeyError("getpwuid(): uid not found: 12345")  # noqa: EM101 - as the system says it
+        raise KeyError("getpwuid(): uid not found: 12345")
 
     monkeypatch.setattr("getpass.getuser", nameless)
     assert save(store, "s1", recording("s1", 1.0)) == 1

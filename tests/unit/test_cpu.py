@@ -91,7 +91,8 @@ def test_no_cpuinfo_is_no_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "quota"), [("200000 100000\n", 2.0), ("150000 100000\n", 1.5), ("max 100000\n", None), ("50000 100000", 0.5)]
+    ("text", "quota"),
+    [("200000 100000\n", 2.0), ("150000 100000\n", 1.5), ("max 100000\n", None), ("50000 100000", 0.5)],
 )
 def test_the_quota_of_cgroups_two(tmp_path: Path, text: str, quota: float | None) -> None:
     """Time over period, in cores; max is no limit."""

@@ -10,7 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_infer.device.cpu_state import MAX_STEAL_SHARE, CpuState, disturbance, read_cpu_state, tracers
+from pytest_infer.device.cpu_state import (
+    MAX_STEAL_SHARE,
+    CpuState,
+    contention,
+    crowded,
+    disturbance,
+    read_cpu_state,
+    tracers,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,6 +94,49 @@ def test_no_time_between_is_no_disturbance() -> None:
     assert disturbance(CpuState(total_ticks=5), CpuState(total_ticks=5, steal_ticks=3)) == ()
 
 
+# --- contention ------------------------------------------------------------------------------------------------------
+
+shares = st.floats(0, 1)
+
+
+def test_contention_is_a_share_and_a_rate() -> None:
+    """Half of two seconds waited, thirty switches in them."""
+    before, after = CpuState(pressure_us=500, switches=5), CpuState(pressure_us=1_000_500, switches=35)
+    assert contention(before, after, 2_000_000_000) == {"pressure": 0.5, "switches": 15.0}
+
+
+def test_no_time_between_is_no_division_by_zero() -> None:
+    """Too short to tell is no error."""
+    assert contention(CpuState(), CpuState(), 0) == {"pressure": 0.0, "switches": 0.0}
+
+
+@given(st.lists(st.fixed_dictionaries({"pressure": shares, "switches": st.floats(0, 1e4)}), min_size=1, max_size=5))
+def test_what_was_there_at_the_recording_is_no_crowd(recorded: list[dict[str, float]]) -> None:
+    """A network's own threads compete with each other, then as now."""
+    assert all(crowded(run, recorded) == () for run in recorded)
+
+
+@given(shares, st.lists(shares, min_size=1, max_size=5), shares)
+def test_more_recorded_contention_explains_more(now: float, recorded: list[float], more: float) -> None:
+    """A run that is no crowd against some runs is none against these and another."""
+    runs = [{"pressure": share} for share in recorded]
+    assert crowded({"pressure": now}, runs) or not crowded({"pressure": now}, [*runs, {"pressure": more}])
+
+
+def test_a_crowd_is_told_with_both_figures() -> None:
+    """What it was, and what it was at most when the baseline was recorded."""
+    told = crowded({"pressure": 0.9, "switches": 9000.0}, [{"pressure": 0.1, "switches": 10.0}, {"pressure": 0.2}])
+    assert [("0.9" in told[0], "0.2" in told[0]), ("9e+03" in told[1], "10" in told[1])] == [(True, True)] * 2
+
+
+@pytest.mark.parametrize(
+    ("now", "recorded"), [({}, [{"pressure": 0.1}]), ({"pressure": 1.0}, []), ({"pressure": 1.0}, [{}])]
+)
+def test_nothing_known_is_nothing_against_a_run(now: dict[str, float], recorded: list[dict[str, float]]) -> None:
+    """Older baselines and other platforms have no such figures."""
+    assert crowded(now, recorded) == ()
+
+
 # --- tracers ---------------------------------------------------------------------------------------------------------
 
 
@@ -122,7 +173,7 @@ def test_a_trace_function_is_named(monkeypatch: pytest.MonkeyPatch, tracer: obje
 
 
 def test_a_profiler_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """cProfile and its like slow every call."""
+    """Profilers slow every call."""
     _quiet(monkeypatch)
     monkeypatch.setattr(sys, "getprofile", lambda: Debugger)
     (told,) = tracers()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -237,6 +238,22 @@ def test_a_disturbed_run_is_invalid(make_decision: Callable[..., Decision], stri
     result = only(make_decision(strict=strict, marker={"min_cosine": 0.9}).compare([screening], workers))
     assert (result.outcome, result.failed, result.reasons) == (Outcome.INVALID, strict, ("a tracer",))
     assert workers.asked == []
+
+
+def test_more_contention_than_when_it_was_recorded_is_a_disturbance(
+    store: MemoryStore, make_decision: Callable[..., Decision]
+) -> None:
+    """Held against what the same workload showed then; a baseline that knows of none explains nothing away."""
+    file = store.files["cpu-x-4c", "test_net.py"]
+    entry = file.entries["test_0 d"]
+    runs = tuple(replace(r, contention={"pressure": 0.1}) for r in entry.runs)
+    store.files["cpu-x-4c", "test_net.py"] = replace(file, entries={"test_0 d": replace(entry, runs=runs)})
+    crowd = run(3.0, contention={"pressure": 0.9})
+    assert only(make_decision().compare([crowd], Workers(3.0))).outcome is Outcome.INVALID
+    busy = Workers(3.0, contention={"pressure": 0.9})
+    assert only(make_decision().compare([run(3.0, contention={"pressure": 0.1})], busy)).outcome is Outcome.INVALID
+    alone = run(1.0, contention={"pressure": 0.1})
+    assert only(make_decision().compare([alone], Workers(1.0))).outcome is Outcome.PASSED
 
 
 def test_disturbed_fresh_runs_show_nothing(make_decision: Callable[..., Decision]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_infer.baselines.schema import BaselineRun, Entry
+from pytest_infer.baselines.schema import BaselineRun, Calibration, Entry
 from pytest_infer.budget import Limit
 from pytest_infer.config import Settings
 from pytest_infer.device.fingerprint import Device
@@ -179,6 +179,44 @@ def test_a_declared_session_spread_is_heard(store: MemoryStore, make_gate: Calla
     assert narrow < wide
 
 
+def study(**given: float) -> Calibration:
+    """What a study found: a quiet device, but for what is given."""
+    values: dict[str, Any] = {"run_sd": 0.001, "session_sd": 0.001, "common_sd": 0.001, "df": 8.0}
+    return Calibration(schema=1, tests=8, sessions=5, runs=5, recorded="2024", **(values | given))
+
+
+def test_a_study_of_the_device_is_heard(store: MemoryStore, make_gate: Callable[..., Gate]) -> None:
+    """A device that is known to be quiet sees more in its first session than one that nothing is known of."""
+    store.put("test_net.py", {"test_0": {"20240101": [{"latency": 1.0 + w} for w in WOBBLE]}})
+    unknown = confirmed(make_gate(), 1.0).detectable
+    store.studies[CPU.slug] = study()
+    known = confirmed(make_gate(), 1.0).detectable
+    assert known is not None
+    assert unknown is not None
+    assert known < unknown
+
+
+def test_sizes_are_believed_steadier_than_times(store: MemoryStore, make_gate: Callable[..., Gate]) -> None:
+    """No clock moves the size of an engine, whatever was declared of the clock."""
+    metrics = [{"latency": 1.0, "engine_size": 1.0}] * 3
+    store.put("test_net.py", {"test_0": {"20240101": metrics}})
+    gate = make_gate(session_prior=0.2)
+    runs = [run(1.0, metrics=metrics[0])] * 3
+    nodeid = "test_net.py::test_0"
+    size, time = (
+        against_baseline(gate.confirm(nodeid, entry_of(gate), runs, m, 0.02)) for m in ("engine_size", "latency")
+    )
+    assert size.detectable is not None
+    assert time.detectable is not None
+    assert size.detectable < time.detectable
+
+
+def test_a_quiet_device_is_not_blind(make_gate: Callable[..., Gate]) -> None:
+    """Blind is who could not tell a change of the tolerance from noise; a tolerance above the noise is seen."""
+    assert confirmed(make_gate(), 1.0, tolerance=0.02).blind
+    assert not confirmed(make_gate(), 1.0, tolerance=0.5).blind
+
+
 # --- the direction of metrics ----------------------------------------------------------------------------------------
 
 
@@ -255,7 +293,7 @@ def test_no_baseline_at_all(store: MemoryStore, gate: Gate) -> None:
 
 def test_baselines_of_other_devices_are_named(store: MemoryStore, gate: Gate) -> None:
     """Somebody who wonders where the baseline is learns which devices have one."""
-    store.files = {("gpu-y", "test_net.py"): file for file in store.files.values()}
+    store.files = {("gpu-y", module): file for (_, module), file in store.files.items()}
     assert "no baseline on cpu-x-4c (there are some for gpu-y)" in gate.no_baseline("test_net.py::test_0", run(1.0))
 
 
@@ -321,15 +359,24 @@ def test_a_regression_beside_seven_quiet_tests_stays_one(gate: Gate) -> None:
     assert confirmed(gate, 1.5).regressed
 
 
-def test_a_session_that_lies_off_as_a_whole_is_told(gate: Gate) -> None:
+def test_a_session_that_lies_off_as_a_whole_is_told(make_gate: Callable[..., Gate]) -> None:
     """With how much and what it may be; not for few tests, nor for a session as usual."""
-    off = [screened(gate, 2.0 * (1.0 + i), test=i) for i in range(8)]
-    line = gate.session_line(off)
-    assert line is not None
-    assert "the whole session is +100" in line or "the whole session is +99" in line
-    assert gate.session_line(off[:3]) is None
-    assert gate.session_line([]) is None
-    assert gate.session_line([screened(gate, 1.0 + i, test=i) for i in range(8)]) is None
+    lines = []
+    for factor in (2.0, 1.0):
+        gate = make_gate()
+        for i in range(8):
+            screened(gate, factor * (1.0 + i), test=i)
+        ratios = [ratio for i in range(8) if (ratio := gate.ratio(f"test_net.py::test_{i}", "")) is not None]
+        assert len(ratios) == 8
+        assert ratios[0] == pytest.approx(math.log(factor), abs=0.01)
+        lines.append(gate.session_line(ratios, [3] * 8))
+        assert gate.session_line(ratios[:3], [3] * 3) is None
+    off, usual = lines
+    assert off is not None
+    assert off.startswith(("the whole session is +99.", "the whole session is +100."))
+    assert usual is None
+    assert make_gate().session_line([], []) is None
+    assert make_gate().ratio("test_net.py::test_0", "") is None
 
 
 # --- budgets ---------------------------------------------------------------------------------------------------------
@@ -339,7 +386,8 @@ AT_LEAST = Limit(key="min_throughput", name="throughput", bound=500.0)
 
 
 @pytest.mark.parametrize(
-    ("share", "standing"), [(0.5, Standing.WITHIN), (0.999, Standing.NEAR), (1.001, Standing.NEAR), (2.0, Standing.OVER)]
+    ("share", "standing"),
+    [(0.5, Standing.WITHIN), (0.999, Standing.NEAR), (1.001, Standing.NEAR), (2.0, Standing.OVER)],
 )
 def test_one_run_is_clearly_within_clearly_over_or_near(gate: Gate, share: float, standing: Standing) -> None:
     """By the spread of this device's runs; a floor is the mirror of a ceiling."""

@@ -146,7 +146,7 @@ def test_the_batch_of_a_call_is_what_it_brings() -> None:
     """Where it is smaller than the engine's; None where nothing is."""
     assert batch_of({"x": ones(2, 3)}, [X]) == 2
     assert batch_of({"x": ones(4, 3)}, [X]) is None
-    assert batch_of({"s": np.float32(1)}, [SCALAR]) is None
+    assert batch_of({"s": np.array(1, np.float32)}, [SCALAR]) is None
 
 
 def test_two_different_batches_in_one_call_are_an_error() -> None:

@@ -137,11 +137,11 @@ def test_what_did_not_settle_is_measured_all_the_same() -> None:
     least_s=st.sampled_from([0.1, 1.0, 3.0]),
     most_s=st.sampled_from([3.0, 20.0]),
 )
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_a_steady_call_is_measured_as_planned_or_refused(
     duration: int, samples: int, least_s: float, most_s: float
 ) -> None:
-    """Enough samples, enough time, at least five blocks of one length (give or take a call), every call counted; or an error where that can't be."""
+    """Enough samples and time in five blocks or more, every call counted; or an error that they don't fit."""
     machine = Machine(itertools.repeat(duration))
     try:
         timings = measured(machine, plan(samples=samples, least_s=least_s, most_s=most_s))
@@ -180,7 +180,8 @@ def test_sampling_does_not_go_on_for_ever() -> None:
 def test_too_slow_for_the_percentile_is_told_before_sampling() -> None:
     """The error says how long the samples take, what is allowed and what to raise; nothing is sampled in vain."""
     machine = Machine(itertools.repeat(200 * MS))
-    with pytest.raises(MeasurementError, match=r"662 samples at 200 ms a call take 132 s.*--infer-max-time=60") as caught:
+    told = r"662 samples at 200 ms a call take 132 s.*--infer-max-time=60"
+    with pytest.raises(MeasurementError, match=told) as caught:
         measured(machine, plan(samples=662))
     advised = re.search(r"raise it to ([\d.]+) or more", str(caught.value))
     assert advised is not None
@@ -200,7 +201,7 @@ def test_a_slow_call_still_makes_five_blocks_or_an_error() -> None:
     """Five calls of 10 s fit into a minute, five of 20 s don't."""
     timings = measured(Machine(itertools.repeat(10 * S)), plan(samples=1))
     assert [len(block) for block in timings.blocks_ns] == [1] * 5
-    with pytest.raises(MeasurementError, match="5 samples at 2e.04 ms a call take 100 s"):
+    with pytest.raises(MeasurementError, match=r"5 samples at 2e.04 ms a call take 100 s"):
         measured(Machine(itertools.repeat(20 * S)), plan(samples=1))
 
 

@@ -185,7 +185,7 @@ def test_an_unknown_key_gets_the_nearest_name(wrong: str, near: str) -> None:
 
 def test_a_key_like_no_other_gets_the_list() -> None:
     """Where nothing is near, every key is named."""
-    with pytest.raises(UsageError, match="no argument 'zzz'; it takes .*") as caught:
+    with pytest.raises(UsageError, match=r"no argument 'zzz'; it takes .*") as caught:
         parse({"zzz": 1})
     assert all(key in str(caught.value) for key in CONTRACT)
 

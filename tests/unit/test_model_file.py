@@ -119,7 +119,7 @@ def test_external_data_are_named_where_they_exist(tmp_path: Path) -> None:
     assert model_digest(path)
 
 
-@pytest.mark.parametrize("write", [lambda p: model(p), lambda p: p.write_bytes(b"location, but no protobuf \xff")])
+@pytest.mark.parametrize("write", [model, lambda p: p.write_bytes(b"location, but no protobuf \xff")])
 def test_other_files_name_no_external_data(tmp_path: Path, write: Callable[[Path], Any]) -> None:
     """Weights inside, or no ONNX at all: the digest is of the one file, and no error here."""
     path = tmp_path / "net.onnx"

@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 CPU = Device(slug="cpu-x-4c", kind="cpu", name="CPU X")
 
 
-def test_a_regression_tells_everything(
-    make_result: Callable[..., Result], make_change: Callable[..., Change]
-) -> None:
+def test_a_regression_tells_everything(make_result: Callable[..., Result], make_change: Callable[..., Change]) -> None:
     """What was measured with its interval, the change, the device, what differs, and the command that accepts it."""
     change = make_change(regressed=True, estimate=0.05)
     result = make_result(
@@ -69,7 +67,9 @@ def test_every_failing_outcome_has_a_way_out(make_result: Callable[..., Result],
     assert way in text.splitlines()[-1]
 
 
-@pytest.mark.parametrize("nodeid", ["a/test_b.py::test_c[x y]", "a/test_b.py::test_c[it's]", "test_b.py::test_c[$HOME]"])
+@pytest.mark.parametrize(
+    "nodeid", ["a/test_b.py::test_c[x y]", "a/test_b.py::test_c[it's]", "test_b.py::test_c[$HOME]"]
+)
 def test_the_command_can_be_pasted_into_a_shell(make_result: Callable[..., Result], nodeid: str) -> None:
     """Whatever the id holds, a shell reads it back as one word."""
     text = failure(make_result(nodeid=nodeid, outcome=Outcome.NO_BASELINE, failed=True, reasons=("none",)), CPU)

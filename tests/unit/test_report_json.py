@@ -36,6 +36,7 @@ changes = st.builds(
     regressed=st.booleans(),
     improved=st.booleans(),
     suspected=st.booleans(),
+    blind=st.booleans(),
     provisional=st.booleans(),
     baseline=finite,
     current=finite,

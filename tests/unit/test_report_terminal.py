@@ -83,9 +83,9 @@ def test_what_could_not_have_been_seen_is_counted(
     make_result: Callable[..., Result], make_change: Callable[..., Change]
 ) -> None:
     """One line for all passing tests that were blind, with the way to see more; none where all could see."""
-    blind = make_result(changes=(make_change(detectable=0.2),))
+    blind = make_result(changes=(make_change(blind=True),))
     failed = make_result(
-        changes=(make_change(detectable=0.2, regressed=True),), outcome=Outcome.REGRESSED, failed=True, reasons=("x",)
+        changes=(make_change(blind=True, regressed=True),), outcome=Outcome.REGRESSED, failed=True, reasons=("x",)
     )
     seeing = make_result(changes=(make_change(detectable=0.02),))
     told = [text for text, _ in lines(blind, blind, failed, seeing)]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-import random
 import warnings
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -14,10 +14,13 @@ from hypothesis import strategies as st
 from pytest_infer.measure.loop import Timings
 from pytest_infer.measure.summary import latency_intervals, latency_metrics, summarise
 
+if TYPE_CHECKING:
+    import random
+
 MS = 1_000_000
-blocks = st.lists(
-    st.lists(st.integers(1, 10**10), min_size=1, max_size=30).map(tuple), min_size=2, max_size=8
-).map(tuple)
+blocks = st.lists(st.lists(st.integers(1, 10**10), min_size=1, max_size=30).map(tuple), min_size=2, max_size=8).map(
+    tuple
+)
 
 
 def timings(*of: tuple[int, ...]) -> Timings:

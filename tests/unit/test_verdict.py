@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +14,7 @@ from pytest_infer.verdict import Evidence, Outcome, fails, judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from random import Random
 
     from pytest_infer.verdict import Change
 
@@ -33,11 +35,16 @@ flags = st.fixed_dictionaries(
         "regressed": st.booleans(),
         "improved": st.booleans(),
         "suspected": st.booleans(),
-        "detectable": st.sampled_from([0.01, 0.02, 0.03, float("inf")]),
+        "blind": st.booleans(),
     }
 )
-evidences = st.fixed_dictionaries(
-    {"disturbed": sentences, "inaccurate": sentences, "over_budget": sentences, "no_baseline": sentences}
+evidences = st.builds(
+    Evidence,
+    disturbed=sentences,
+    inaccurate=sentences,
+    over_budget=sentences,
+    no_baseline=sentences,
+    changes=st.just(()),
 )
 
 
@@ -49,7 +56,7 @@ def _holding(evidence: Evidence) -> set[Outcome]:
         Outcome.INACCURATE: bool(evidence.inaccurate),
         Outcome.OVER_BUDGET: bool(evidence.over_budget),
         Outcome.REGRESSED: any(c.regressed for c in changes),
-        Outcome.INCONCLUSIVE: any(c.suspected and c.detectable > c.tolerance for c in changes),
+        Outcome.INCONCLUSIVE: any(c.suspected and c.blind for c in changes),
         Outcome.NO_BASELINE: bool(evidence.no_baseline),
         Outcome.IMPROVED: any(c.improved for c in changes),
         Outcome.PASSED: True,
@@ -65,11 +72,11 @@ def test_the_order_of_precedence_is_the_promised_one() -> None:
 @given(evidences, st.lists(flags, max_size=4))
 def test_the_first_outcome_that_holds_wins(
     make_change: Callable[..., Change],
-    said: dict[str, tuple[str, ...]],
-    changed: list[dict[str, bool | float]],
+    said: Evidence,
+    changed: list[dict[str, bool]],
 ) -> None:
     """Over all evidence: the outcome is the first in precedence that something speaks for, with a reason each."""
-    evidence = Evidence(**said, changes=tuple(make_change(**c) for c in changed))
+    evidence = replace(said, changes=tuple(make_change(**c) for c in changed))
     outcome, reasons = judge(evidence)
     assert outcome == min(_holding(evidence), key=PRECEDENCE.index)
     assert bool(reasons) == (outcome is not Outcome.PASSED)
@@ -78,17 +85,21 @@ def test_the_first_outcome_that_holds_wins(
 @given(evidences, st.lists(flags, max_size=4), evidences, st.lists(flags, max_size=2))
 def test_more_evidence_never_makes_a_verdict_milder(
     make_change: Callable[..., Change],
-    said: dict[str, tuple[str, ...]],
-    changed: list[dict[str, bool | float]],
-    more: dict[str, tuple[str, ...]],
-    also: list[dict[str, bool | float]],
+    said: Evidence,
+    changed: list[dict[str, bool]],
+    more: Evidence,
+    also: list[dict[str, bool]],
 ) -> None:
     """Adding to evidence moves the outcome up the ladder or leaves it."""
     changes = tuple(make_change(**c) for c in changed)
-    little, _ = judge(Evidence(**said, changes=changes))
+    little, _ = judge(replace(said, changes=changes))
     much, _ = judge(
         Evidence(
-            **{key: said[key] + more[key] for key in said}, changes=changes + tuple(make_change(**c) for c in also)
+            disturbed=said.disturbed + more.disturbed,
+            inaccurate=said.inaccurate + more.inaccurate,
+            over_budget=said.over_budget + more.over_budget,
+            no_baseline=said.no_baseline + more.no_baseline,
+            changes=changes + tuple(make_change(**c) for c in also),
         )
     )
     assert PRECEDENCE.index(much) <= PRECEDENCE.index(little)
@@ -96,7 +107,7 @@ def test_more_evidence_never_makes_a_verdict_milder(
 
 @given(st.lists(flags, max_size=4), st.randoms())
 def test_the_order_of_metrics_does_not_matter(
-    make_change: Callable[..., Change], changed: list[dict[str, bool | float]], random: st.random.Random
+    make_change: Callable[..., Change], changed: list[dict[str, bool]], random: Random
 ) -> None:
     """Gated metrics in another order give the same outcome and the same reasons."""
     changes = [make_change(**c) for c in changed]
@@ -107,14 +118,14 @@ def test_the_order_of_metrics_does_not_matter(
 
 
 @given(evidences)
-def test_the_reasons_are_those_of_the_winning_line(said: dict[str, tuple[str, ...]]) -> None:
+def test_the_reasons_are_those_of_the_winning_line(said: Evidence) -> None:
     """Sentences of the outcome come out as they went in, none of a lower line."""
-    outcome, reasons = judge(Evidence(**said))
+    outcome, reasons = judge(said)
     lines = {
-        Outcome.INVALID: said["disturbed"],
-        Outcome.INACCURATE: said["inaccurate"],
-        Outcome.OVER_BUDGET: said["over_budget"],
-        Outcome.NO_BASELINE: said["no_baseline"],
+        Outcome.INVALID: said.disturbed,
+        Outcome.INACCURATE: said.inaccurate,
+        Outcome.OVER_BUDGET: said.over_budget,
+        Outcome.NO_BASELINE: said.no_baseline,
     }
     assert reasons == lines.get(outcome, ())
 
@@ -130,9 +141,9 @@ def test_only_the_regressed_metrics_are_reasons_of_a_regression(make_change: Cal
 
 def test_a_suspicion_that_could_have_been_seen_passes(make_change: Callable[..., Change]) -> None:
     """Inconclusive is only who was suspected and blind; who could see and saw nothing has passed."""
-    assert judge(Evidence(changes=(make_change(suspected=True, detectable=0.02),)))[0] is Outcome.PASSED
-    assert judge(Evidence(changes=(make_change(suspected=False, detectable=0.5),)))[0] is Outcome.PASSED
-    outcome, reasons = judge(Evidence(changes=(make_change(suspected=True, detectable=0.021),)))
+    assert judge(Evidence(changes=(make_change(suspected=True),)))[0] is Outcome.PASSED
+    assert judge(Evidence(changes=(make_change(blind=True),)))[0] is Outcome.PASSED
+    outcome, reasons = judge(Evidence(changes=(make_change(suspected=True, blind=True),)))
     assert outcome is Outcome.INCONCLUSIVE
     assert "2.0%" in reasons[0]
 
@@ -160,3 +171,11 @@ def test_a_change_says_which_way_what_against_and_how_firm(make_change: Callable
     text = str(make_change(estimate=-0.05, against="anchor", provisional=True))
     assert "5.0% better than the oldest accepted session's" in text
     assert "provisional" in text
+
+
+@pytest.mark.parametrize(("detectable", "text"), [(0.034, "+3.4%"), (20.0, "more than tenfold"), (None, "nothing")])
+def test_what_could_have_been_seen_is_told_in_words(
+    make_change: Callable[..., Change], detectable: float | None, text: str
+) -> None:
+    """A share as long as that means something."""
+    assert f"detectable {text}" in str(make_change(detectable=detectable))

@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -15,6 +15,9 @@ from hypothesis import strategies as st
 
 from pytest_infer.errors import UsageError
 from pytest_infer.workload import Precision, Scenario, TensorSpec, Workload, plain
+
+if TYPE_CHECKING:
+    from random import Random
 
 IMAGE = TensorSpec(name="image", dtype="float32", shape=("N", 3, "H", "W"))
 WORKLOAD = Workload(
@@ -145,7 +148,7 @@ values = st.recursive(
 
 
 @given(st.dictionaries(st.text(), values, max_size=4), st.randoms())
-def test_the_order_of_options_does_not_count(options: dict[str, Any], random: st.random.Random) -> None:
+def test_the_order_of_options_does_not_count(options: dict[str, Any], random: Random) -> None:
     """Options written in another order mean the same."""
     items = list(options.items())
     random.shuffle(items)
@@ -163,6 +166,8 @@ def test_plain_keeps_what_json_can_hold(value: Any) -> None:
 def test_plain_tells_the_rest_by_name() -> None:
     """Functions and classes by their qualified name, tuples as lists, keys as text."""
     assert plain({1: (len, Precision.FP32, dict)}) == {"1": ["len", "fp32", "dict"]}
+    assert plain({"b", "a", "c"}) == ["a", "b", "c"]
+    assert " at 0x" not in plain(object())
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
