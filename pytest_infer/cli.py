@@ -119,5 +119,5 @@ def show(test: str, folder: Path) -> None:
 
 
 def _files(folder: Path) -> Iterator[tuple[Path, BaselineFile]]:
-    for path in sorted(folder.rglob("*.json")):
+    for path in sorted(folder.glob("*/**/*.json")):  # studies lie beside the folders of their devices
         yield path, decode(path.read_bytes(), path)

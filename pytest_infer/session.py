@@ -125,6 +125,9 @@ class InferSession:
         if not self.isolates(case):
             results = decision.compare(case.measurements, rerun)
         elif self.settings.update is not None:
+            self._store.read(
+                self.device, split_nodeid(nodeid)[0]
+            )  # a file that can't be used is told before, not after
             results = decision.record(rerun)
         else:
             results = decision.compare(self._fresh(nodeid, test_file, "measuring"), rerun)

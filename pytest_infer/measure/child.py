@@ -22,7 +22,7 @@ class Line:
 
     def __init__(self, job: Job) -> None:
         """Connect, and watch."""
-        self._connection: Connection[Any, Any] = Client(job.address, authkey=bytes.fromhex(job.key))
+        self._connection: Connection[Any, Any] = Client((job.host, job.port), authkey=bytes.fromhex(job.key))
         threading.Thread(target=self._watch, daemon=True).start()
 
     def answer(self, answer: Answer) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from pytest_infer.measurement import Measurement
 
@@ -16,7 +16,7 @@ class Job:
     """What a worker is started for (in its environment, as JSON).
 
     Attributes:
-        address, key: where to answer, and the secret that lets it.
+        host, port, key: where to answer (the loopback alone), and the secret that lets it.
         target: the test's file and the rest of its node id.
         args: the parent's own command line: the worker reads it whole, then is bent to its one test.
         sys_path: the parent's.
@@ -24,7 +24,8 @@ class Job:
     """
 
     protocol: int
-    address: Any
+    host: str
+    port: int
     key: str
     target: str
     args: tuple[str, ...]

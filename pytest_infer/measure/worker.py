@@ -52,11 +52,12 @@ def run_worker(
     """
     with tempfile.TemporaryDirectory(prefix="pytest-infer-", ignore_cleanup_errors=True) as folder:
         key = secrets.token_bytes(16)
-        with Listener(None, authkey=key) as listener, (Path(folder) / "output").open("w+b") as output:
+        with Listener(("127.0.0.1", 0), authkey=key) as listener, (Path(folder) / "output").open("w+b") as output:
             cache_dir = str(Path(folder) / "cache")
             job = Job(
                 protocol=PROTOCOL,
-                address=listener.address,
+                host=listener.address[0],
+                port=listener.address[1],
                 key=key.hex(),
                 target=target,
                 args=tuple(arg.replace(CACHE_DIR, cache_dir) for arg in args),
