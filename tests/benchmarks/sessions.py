@@ -1,0 +1,112 @@
+"""The gate on a real machine, end to end: the same code again and again, then one network made slower.
+
+Records baselines of the examples, runs pytest over them as often as asked and counts failures; then makes one network
+slower and counts how often its test fails; and compares the time of runs with the gate and without it, in turn.
+Usage: python tests/benchmarks/sessions.py [--sessions 20] [--records 3] [--slow SqueezeNet:4] [-- PYTEST ARGUMENTS]
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_infer.report.json_report import read
+
+if TYPE_CHECKING:
+    from pytest_infer.report.json_report import JsonReport
+
+
+class Bench:
+    """Sessions of pytest over the examples, against one store of baselines."""
+
+    def __init__(self, folder: Path, arguments: list[str]) -> None:
+        """Keep baselines and reports in `folder`; `arguments` go to every pytest."""
+        self._folder = folder
+        self._arguments = ["examples", "-q", "-p", "no:cacheprovider", f"--infer-baselines={folder}/store", *arguments]
+
+    def run(self, *more: str) -> tuple[JsonReport, float]:
+        """One session; its report and how long it took."""
+        path = self._folder / "report.json"
+        begun = time.monotonic()
+        command = [sys.executable, "-m", "pytest", *self._arguments, *more, f"--infer-report={path}"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        seconds = time.monotonic() - begun
+        if not path.exists():
+            raise SystemExit(done.stdout + done.stderr)
+        report = read(path)
+        path.unlink()
+        return report, seconds
+
+
+def outcomes(report: JsonReport) -> str:
+    """Counts by outcome."""
+    counts = collections.Counter(str(result.outcome) for result in report.results)
+    return ", ".join(f"{n} {word}" for word, n in sorted(counts.items()))
+
+
+def same_code(bench: Bench, sessions: int) -> None:
+    """Every failure here is a false alarm."""
+    failures, seen = 0, []
+    for number in range(sessions):
+        report, seconds = bench.run()
+        failed = [f"{r.nodeid} {'; '.join(r.reasons)}" for r in report.results if r.failed]
+        failures += len(failed)
+        seen += [
+            r.change.detectable for r in report.results if r.change is not None and r.change.detectable is not None
+        ]
+        print(f"same code, session {number + 1}: {outcomes(report)} ({seconds:.0f} s) {failed or ''}", flush=True)
+    print(
+        f"same code: {failures} failures in {sessions} sessions; detectable change, median {statistics.median(seen):+.0%}"
+    )
+
+
+def slower(bench: Bench, sessions: int, network: str) -> None:
+    """Count how often the slowed network fails; a pass must carry what it could have seen."""
+    name = network.partition(":")[0].lower()
+    found = silent = total = 0
+    for _ in range(sessions):
+        report, _ = bench.run(f"--vision-slowdown={network}", "-k", f"{name} and fp32-b1")
+        for result in report.results:
+            total += 1
+            found += result.failed
+            silent += not result.failed and (result.change is None or result.change.detectable is None)
+    print(f"{network}: found in {found} of {total}, silent passes {silent}")
+
+
+def overhead(bench: Bench, pairs: int) -> None:
+    """What comparing costs over measuring alone, in turn."""
+    ratios = []
+    for pair in range(pairs):
+        modes = ("off", "compare") if pair % 2 else ("compare", "off")
+        times = {mode: bench.run(f"--infer-baseline-mode={mode}", "-k", "squeezenet or digits")[1] for mode in modes}
+        ratios.append(times["compare"] / times["off"])
+    print(f"a run with the gate takes {statistics.median(ratios):.3f} of one without ({pairs} pairs)")
+
+
+def main() -> None:
+    """Run the three parts."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sessions", type=int, default=20)
+    parser.add_argument("--records", type=int, default=3)
+    parser.add_argument("--slow", default="SqueezeNet:4")
+    parser.add_argument("arguments", nargs="*")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        bench = Bench(Path(name), options.arguments)
+        for number in range(options.records):
+            report, seconds = bench.run("--infer-update-baselines")
+            print(f"recorded session {number + 1}: {outcomes(report)} ({seconds:.0f} s)", flush=True)
+        overhead(bench, max(2, options.sessions // 4))
+        slower(bench, options.sessions, options.slow)
+        same_code(bench, options.sessions)
+
+
+if __name__ == "__main__":
+    main()
