@@ -62,9 +62,8 @@ def same_code(bench: Bench, sessions: int) -> None:
             r.change.detectable for r in report.results if r.change is not None and r.change.detectable is not None
         ]
         print(f"same code, session {number + 1}: {outcomes(report)} ({seconds:.0f} s) {failed or ''}", flush=True)
-    print(
-        f"same code: {failures} failures in {sessions} sessions; detectable change, median {statistics.median(seen):+.0%}"
-    )
+    middle = statistics.median(seen)
+    print(f"same code: {failures} failures in {sessions} sessions; detectable change, median {middle:+.0%}")
 
 
 def slower(bench: Bench, sessions: int, network: str) -> None:
