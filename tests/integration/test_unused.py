@@ -25,6 +25,6 @@ def test_no_infer_tests(pytester: pytest.Pytester) -> None:
     pytester.makeini("[pytest]\ninfer_time = 2\ninfer_baseline_mode = require\n")
     done = pytester.runpytest_subprocess("-v", "-p", "no:randomly", "-p", "no:hypothesispytest")
     assert done.ret == 0
-    lines = [line for line in done.outlines if not line.startswith(("plugins: ", "rootdir: "))]
+    lines = [line for line in done.outlines if not line.startswith(("plugins: ", "rootdir: ", "platform "))]
     assert not [line for line in lines if "infer" in line and "test_no_infer_tests" not in line]
     assert done.errlines == []
