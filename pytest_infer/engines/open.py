@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_infer.engines.base import BuildRequest
 from pytest_infer.engines.model_file import find_model, model_digest, own_precision
 from pytest_infer.engines.target import CallableTarget, InferEngine
-from pytest_infer.errors import PrecisionRefusedError, UsageError
+from pytest_infer.errors import EngineBuildError, PrecisionRefusedError, UsageError
 from pytest_infer.precision import TRANSFORM_VERSION, CalibrationSet
 from pytest_infer.precision.model import inputs
 from pytest_infer.workload import Precision, Scenario, Workload
@@ -98,7 +98,13 @@ def _open(backend: Backend, build: BuildRequest, request: EngineRequest, around:
         "device": dict(around.device.identity),
         **backend.key(build),
     }
-    plan = around.plans.get(key, lambda folder: backend.build(build, folder), fresh=request.fresh_build)
+    try:
+        plan = around.plans.get(key, lambda folder: backend.build(build, folder), fresh=request.fresh_build)
+    except OSError as error:
+        raise EngineBuildError(
+            f"{build.model}: its plan can't be written to the cache ({error.strerror}: {error.filename}); make room there, "
+            "or set XDG_CACHE_HOME to a folder that can be written"
+        ) from error
     finish = around.memory()
     begun = time.perf_counter()
     loaded = backend.load(build, plan)
