@@ -102,8 +102,8 @@ def _open(backend: Backend, build: BuildRequest, request: EngineRequest, around:
         plan = around.plans.get(key, lambda folder: backend.build(build, folder), fresh=request.fresh_build)
     except OSError as error:
         raise EngineBuildError(
-            f"{build.model}: its plan can't be written to the cache ({error.strerror}: {error.filename}); make room there, "
-            "or set XDG_CACHE_HOME to a folder that can be written"
+            f"{build.model}: its plan can't be written to the cache ({error.strerror}: {error.filename}); make room "
+            "there, or set XDG_CACHE_HOME to a folder that can be written"
         ) from error
     finish = around.memory()
     begun = time.perf_counter()
