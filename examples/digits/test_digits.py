@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     calibration=calibration,
     max_latency_ms=2,
     max_p90_latency_ms=5,
-    min_throughput=5_000,
+    min_throughput=2_000,
     min_top1=0.97,
     max_top1_drop=0.01,
 )
