@@ -43,6 +43,8 @@ STANDS_OUT: Final = 4.0
 """A recorded run this many run spreads off the others' median is measured again (DESIGN 5.3)."""
 SHIFT_P: Final = 0.01
 """A session's shift is told from here on."""
+NO_SHIFT_P: Final = 1e-5
+"""Beyond this it is no shift that a session of this device has: tests are judged as they are, and may fail for it."""
 
 
 def split_nodeid(nodeid: str) -> tuple[str, str]:
@@ -193,9 +195,10 @@ class Gate:
         p = min(p, 1.0 - p)
         if p > SHIFT_P:
             return None
+        how = "relative to it" if p > NO_SHIFT_P else "as they are, since no session of this device explains it"
         return (
             f"the whole session is {math.expm1(float(shift.value)):+.1%} off its baselines (p = {p:.2g}): driver, "
-            "clocks, neighbours, or a change of everything; tests are judged relative to it"
+            f"clocks, neighbours, or a change of everything; tests are judged {how}"
         )
 
     def _changes(
@@ -211,19 +214,27 @@ class Gate:
         )
         y = np.array([worse(metric, one.metrics[metric]) for one in fresh])
         spread = self._spread(metric)
-        shift = self._shift(nodeid, metric)
+        shift = self._shift(nodeid, metric, runs.sessions)
         found = confirm(runs, spread, y, rule, shift=shift)
         blind = _blind(runs, spread, rule, shift)
+        removed = None if shift is None or not found.relative else _fraction(float(shift.value))
         changes = [_told(found, runs, y, metric, rule, "baseline", blind=blind)]
         anchored = drift(runs, spread, y, rule, shift=shift)
         if anchored is not None:
             changes.append(_told(anchored, runs.oldest(), y, metric, rule, "anchor", blind=blind))
-        return tuple(changes)
+        return tuple(replace(change, shift=removed) for change in changes)
 
-    def _shift(self, nodeid: str, metric: str) -> Shift | None:
-        """The session's shift as the other tests show it: what is judged is no part of its own yardstick."""
+    def _shift(self, nodeid: str, metric: str, sessions: int) -> Shift | None:
+        """The session's shift as the other tests show it: what is judged is no part of its own yardstick.
+
+        None where it is larger than sessions of this device ever are: an explanation that would excuse anything.
+        """
         others = [ratio for key, ratio in self._ratios.get(metric, {}).items() if not key.startswith(f"{nodeid} ")]
-        return session_shift(np.array(others)) if others else None
+        shift = session_shift(np.array(others)) if others else None
+        if shift is None:
+            return None
+        p = float(shift_p(shift, self._spread(metric), sessions))
+        return shift if min(p, 1.0 - p) > NO_SHIFT_P else None
 
     def _runs(self, entry: Entry, metric: str) -> Runs | None:
         return runs_of(entry, metric, self._sessions())

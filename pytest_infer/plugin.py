@@ -16,6 +16,7 @@ from pytest_infer.errors import InferError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from types import TracebackType
 
     from pytest_infer.case import EngineInWorker, InferCase
     from pytest_infer.engines.target import Target
@@ -186,15 +187,16 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """After the body: measure, decide, and fail here, so that it is a failure like any other."""
+    __tracebackhide__ = True
     try:
         value = yield
-    except InferError as error:
-        if error.skips:
+        if (case := item.stash.get(CASE, None)) is not None:
+            _judge(item, case)
+    except Exception as error:
+        if isinstance(error, InferError) and error.skips:
             pytest.skip(str(error))
-        _end_in_the_users_code(error)
+        error.__traceback__ = _users_part(error)
         raise
-    if (case := item.stash.get(CASE, None)) is not None:
-        _judge(item, case)
     return value
 
 
@@ -360,16 +362,18 @@ def _progress(config: pytest.Config, text: str) -> None:
     terminal.rewrite(text[: shutil.get_terminal_size().columns - 1], erase=True)
 
 
-def _end_in_the_users_code(error: InferError) -> None:
-    """Cut our own frames off an error that a test's body met: the line that caused it is the user's."""
-    package, last = str(Path(__file__).parent), None
-    frame = error.__traceback__
+def _users_part(error: Exception) -> TracebackType | None:
+    """The traceback from the user's first frame to the last: our own around them are no news, but for a bug of ours."""
+    package = str(Path(__file__).parent)
+    frames, frame = [], error.__traceback__
     while frame is not None:
-        if not frame.tb_frame.f_code.co_filename.startswith(package):
-            last = frame
+        frames.append((frame, frame.tb_frame.f_code.co_filename.startswith(package)))
         frame = frame.tb_next
-    if last is not None:
-        last.tb_next = None
+    theirs = [frame for frame, ours in frames if not ours]
+    if not theirs or (frames[-1][1] and not isinstance(error, InferError)):
+        return error.__traceback__
+    theirs[-1].tb_next = None
+    return theirs[0]
 
 
 def _fail(error: InferError) -> NoReturn:

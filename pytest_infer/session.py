@@ -191,7 +191,9 @@ class InferSession:
 
     def _fresh(self, nodeid: str, test_file: Path, what: str) -> tuple[Measurement, ...]:
         self._progress(f"{nodeid}: {what} in a fresh process")
-        answer = self._answer(nodeid, test_file)
+        # Held for it from start to end: starting a process beside a measurement disturbs it like another measurement.
+        with self._exclusive():
+            answer = self._answer(nodeid, test_file)
         if answer.outcome == "skipped":
             raise SkippedInWorkerError(answer.message)
         if answer.outcome == "failed":
@@ -210,8 +212,11 @@ class InferSession:
 
     @contextlib.contextmanager
     def _exclusive(self) -> Iterator[None]:
-        with device_lock(self.device.slug, waiting=self._progress):
+        if self.in_worker:  # its parent holds the device for it
             yield
+        else:
+            with device_lock(self.device.slug, waiting=self._progress):
+                yield
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

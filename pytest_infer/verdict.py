@@ -37,6 +37,7 @@ class Change:
         baseline: the baseline's value, and `current` this run's (or the confirming runs' geometric mean), in the
             metric's unit.
         runs, sessions: how much the baseline holds; `confirmed`: how many fresh runs confirmed.
+        shift: what the whole session is off by, where the change is relative to it (a fraction).
         blind: noise hides a change of the tolerance's size.
         against: `baseline`, or `anchor` when it is the oldest accepted session that is compared with.
     """
@@ -59,6 +60,7 @@ class Change:
     sessions: int
     confirmed: int
     blind: bool
+    shift: float | None = None
     against: str = "baseline"
 
     @property
@@ -73,10 +75,12 @@ class Change:
         word = "worse" if self.estimate >= 0 else "better"
         than = "the oldest accepted session" if self.against == "anchor" else "the baseline"
         firm = ", provisional" if self.provisional else ""
+        shifted = "" if self.shift is None else f", relative to the whole session's {self.shift:+.1%}"
         return (
             f"{self.metric} {self.current:.4g} {self.unit} is {abs(self.estimate):.1%} {word} than {than}'s "
             f"{self.baseline:.4g} {self.unit} (95 % interval {self.low:+.1%} to {self.high:+.1%}, p = {self.p:.2g}, "
-            f"detectable {self.detectable_text}, {self.runs} runs of {self.sessions} session(s){firm})"
+            f"detectable {self.detectable_text}, {self.runs} runs of {self.sessions} session(s){firm}"
+            f"{shifted})"
         )
 
 
@@ -105,7 +109,7 @@ def judge(evidence: Evidence) -> tuple[Outcome, tuple[str, ...]]:
         (
             Outcome.INCONCLUSIVE,
             tuple(
-                f"{c}; a change of {c.tolerance:.1%} could not have been told from noise"
+                f"{c}; suspected, but not beyond doubt: this baseline can show {c.detectable_text} and more"
                 for c in changes
                 if c.suspected and c.blind
             ),

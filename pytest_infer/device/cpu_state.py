@@ -74,9 +74,9 @@ def contention(before: CpuState, after: CpuState, elapsed_ns: int) -> dict[str, 
 def crowded(now: dict[str, float], recorded: Sequence[dict[str, float]]) -> tuple[str, ...]:
     """The reasons why a run met more contention than any of the recorded ones could explain."""
     found = []
-    for name, unit, slack in (("pressure", "of the time", 0.25), ("switches", "a second", 200.0)):
+    for name, unit, factor, slack in (("pressure", "of the time", 1.0, 0.25), ("switches", "a second", 2.0, 200.0)):
         known = [run[name] for run in recorded if name in run]
-        if known and name in now and now[name] > 2 * max(known) + slack:
+        if known and name in now and now[name] > factor * max(known) + slack:
             words = {"pressure": "some task waited for a CPU", "switches": "involuntary switches"}[name]
             found.append(f"{words} {now[name]:.2g} {unit}, at most {max(known):.2g} when the baseline was recorded")
     return tuple(found)

@@ -344,6 +344,13 @@ def test_from_the_eighth_test_on_the_session_s_shift_is_taken_out(gate: Gate) ->
     assert not found[7].suspected
 
 
+def test_a_shift_beyond_every_session_of_the_device_excuses_nothing(gate: Gate) -> None:
+    """All tests twenty times slower: that is no session's doing, and the eighth is suspected like the first."""
+    found = [screened(gate, 20.0 * (1.0 + i), test=i) for i in range(8)]
+    assert all(change.suspected and change.shift is None for change in found)
+    assert confirmed(gate, 20.0).regressed
+
+
 def test_the_judged_test_is_no_part_of_the_shift(gate: Gate) -> None:
     """Measured again (a rerun), the seventh has still only six others."""
     for i in range(7):
