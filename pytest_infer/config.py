@@ -86,7 +86,7 @@ UPDATE_FLAGS: Final = {
 
 OPTIONS: Final[tuple[Option, ...]] = (
     Option(name="--infer-gpu", metavar="0|0,2|all|GPU-uuid|none", default="none", parse=str,
-           help="the GPUs to measure on (default: none, the CPU)"),
+           help="the GPUs to measure on (default: none, the CPU; this version has nothing else)"),
     Option(name="--infer-baselines", metavar="DIR", default="baselines", parse=str,
            help="where baselines are kept (default: baselines under rootdir)"),
     Option(name="--infer-baseline-mode", metavar="compare|require|off", default="compare",
@@ -107,11 +107,11 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option(name="--infer-backend", metavar="NAME", default=None, parse=str,
            help="the backend where a test names none (default: onnxruntime on the CPU, tensorrt on a GPU)"),
     Option(name="--infer-against", metavar="REV|PYTHON|DIR", default=None, parse=str,
-           help="interleaved A/B against a git revision, another interpreter or another checkout"),
+           help="interleaved A/B against a revision, an interpreter or a checkout (not in this version)"),
     Option(name="--infer-report", metavar="FILE", default=(), parse=_report, repeatable=True,
-           help="write a report: .json, .html or .md (repeatable)"),
+           help="write a report: .json (repeatable; .html and .md are not in this version)"),
     Option(name="--infer-lock-clocks", metavar="auto|MHZ", default=None, parse=_clock,
-           help="lock the GPU's SM clock while measuring (needs the right)"),
+           help="lock the GPU's SM clock while measuring (needs the right; not in this version)"),
     Option(name="--infer-isolate", metavar="auto|always|never", default="auto",
            parse=_choice("auto", "always", "never"),
            help="measure in a process of its own (default: auto, recording and confirmation only)"),
@@ -120,7 +120,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option(name="--infer-timeout", metavar="SECONDS", default=300.0, parse=_number(float, 0.1, 86400),
            help="a worker that answers no more is ended after this (default: 300)"),
     Option(name="--infer-time-limit", metavar="SECONDS", default=60.0, parse=_number(float, 1, 86400),
-           help="how long an interleaved comparison may look (default: 60)"),
+           help="how long an interleaved comparison may look (default: 60; not in this version)"),
 )  # fmt: skip
 """Every option but the update flags."""
 

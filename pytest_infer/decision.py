@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pytest_infer.device.cpu_state import crowded
 from pytest_infer.errors import MeasurementError
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
     Rerun = Callable[[int], list[tuple[Measurement, ...]]]
     """Run the test in that many fresh processes; what each measured. Empty where no other process is allowed."""
+
+
+_CONTENTION_EXPLAINS: Final = 3.0
+"""The largest change (a fraction) that contention excuses."""
 
 
 @dataclass(slots=True)
@@ -104,7 +108,6 @@ class Decision:
         if suspect.entry is None:
             suspect.missing = (self._gate.no_baseline(self._nodeid, measurement),)
             return suspect
-        suspect.disturbed = crowded(measurement.contention, [run.contention for run in suspect.entry.runs])
         for metric in request.gate:
             changes = self._gate.screen(self._nodeid, suspect.entry, measurement, metric, request.max_regression)
             suspect.changes += changes
@@ -129,10 +132,11 @@ class Decision:
         return tuple(c for m in metrics for c in self._gate.confirm(self._nodeid, entry, fresh, m, tolerance))
 
     def _confirm_rest(self, suspect: _Suspect, fresh: Sequence[Measurement]) -> None:
-        known = [] if suspect.entry is None else [run.contention for run in suspect.entry.runs]
-        suspect.disturbed = tuple(
-            dict.fromkeys(text for run in fresh for text in (*run.disturbed, *crowded(run.contention, known)))
-        )
+        disturbed = [text for run in fresh for text in run.disturbed]
+        if suspect.entry is not None and _contention_explains(suspect.changes):
+            known = [run.contention for run in suspect.entry.runs]
+            disturbed += [text for run in fresh for text in crowded(run.contention, known)]
+        suspect.disturbed = tuple(dict.fromkeys(disturbed))
         suspect.inaccurate = tuple(dict.fromkeys(t for run in fresh for t in _inaccuracies(self._request, run)))
         held = [self._gate.over(limit, [run.metrics[limit.name] for run in fresh]) for limit in suspect.near]
         suspect.over = tuple(text for text in held if text is not None)
@@ -164,6 +168,15 @@ class Decision:
             differs=differs,
             ratio=self._gate.ratio(self._nodeid, suspect.measurement.name),
         )
+
+
+def _contention_explains(changes: Sequence[Change]) -> bool:
+    """Whether waiting for a CPU could be all that is behind what looks slower.
+
+    Half the time waited, by each of two threads that wait for each other, is a factor of four; more is the code's own.
+    """
+    slower = [change.estimate for change in changes if change.regressed]
+    return bool(slower) and max(slower) <= _CONTENTION_EXPLAINS
 
 
 def _inaccuracies(request: Request, measurement: Measurement) -> tuple[str, ...]:

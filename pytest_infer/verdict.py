@@ -115,7 +115,7 @@ def judge(evidence: Evidence) -> tuple[Outcome, tuple[str, ...]]:
             ),
         ),
         (Outcome.NO_BASELINE, evidence.no_baseline),
-        (Outcome.IMPROVED, tuple(f"{c}; the baseline guards an old speed now" for c in changes if c.improved)),
+        (Outcome.IMPROVED, tuple(str(c) for c in changes if c.improved)),
     )
     return next(((outcome, reasons) for outcome, reasons in ladder if reasons), (Outcome.PASSED, ()))
 

@@ -45,6 +45,8 @@ def _lines(result: Result, *, verbose: bool) -> list[tuple[str, str]]:
     lines = [("  ".join(parts), style)]
     if verbose or result.outcome in {Outcome.INVALID, Outcome.INCONCLUSIVE, Outcome.IMPROVED}:
         lines += [(f"    {reason}", "") for reason in result.reasons]
+    if result.outcome is Outcome.IMPROVED and not result.recorded:
+        lines.append(("    the baseline guards an old speed now: record it with --infer-update-baselines=reset", ""))
     if verbose:
         lines += [(f"    differs: {line}", "") for line in result.differs]
     return lines

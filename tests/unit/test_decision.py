@@ -115,10 +115,10 @@ def test_without_processes_a_suspicion_stays_one(make_decision: Callable[..., De
 
 
 def test_an_improvement_is_told(make_decision: Callable[..., Decision]) -> None:
-    """It fails nothing, and says that the baseline guards an old speed now."""
+    """It fails nothing, and says by how much."""
     result = only(make_decision().compare([run(0.5)], Workers(0.5)))
     assert (result.outcome, result.failed) == (Outcome.IMPROVED, False)
-    assert "the baseline guards an old speed now" in result.reasons[0]
+    assert "50.0% better" in result.reasons[0]
 
 
 def test_only_the_suspected_metric_is_judged_anew(make_decision: Callable[..., Decision]) -> None:
@@ -243,17 +243,21 @@ def test_a_disturbed_run_is_invalid(make_decision: Callable[..., Decision], stri
 def test_more_contention_than_when_it_was_recorded_is_a_disturbance(
     store: MemoryStore, make_decision: Callable[..., Decision]
 ) -> None:
-    """Held against what the same workload showed then; a baseline that knows of none explains nothing away."""
+    """Fresh runs that waited more than any recorded one show no regression, unless it is larger than waiting explains."""
     file = store.files["cpu-x-4c", "test_net.py"]
     entry = file.entries["test_0 d"]
     runs = tuple(replace(r, contention={"pressure": 0.1}) for r in entry.runs)
     store.files["cpu-x-4c", "test_net.py"] = replace(file, entries={"test_0 d": replace(entry, runs=runs)})
-    crowd = run(3.0, contention={"pressure": 0.9})
-    assert only(make_decision().compare([crowd], Workers(3.0))).outcome is Outcome.INVALID
-    busy = Workers(3.0, contention={"pressure": 0.9})
-    assert only(make_decision().compare([run(3.0, contention={"pressure": 0.1})], busy)).outcome is Outcome.INVALID
-    alone = run(1.0, contention={"pressure": 0.1})
-    assert only(make_decision().compare([alone], Workers(1.0))).outcome is Outcome.PASSED
+
+    def outcome(latency: float, pressure: float) -> Outcome:
+        crowd = run(latency, contention={"pressure": 0.9})
+        fresh = Workers(latency, contention={"pressure": pressure})
+        return only(make_decision().compare([crowd], fresh)).outcome
+
+    assert outcome(3.0, 0.9) is Outcome.INVALID
+    assert outcome(3.0, 0.1) is Outcome.REGRESSED
+    assert outcome(20.0, 0.9) is Outcome.REGRESSED
+    assert outcome(1.0, 0.9) is Outcome.PASSED
 
 
 def test_disturbed_fresh_runs_show_nothing(make_decision: Callable[..., Decision]) -> None:
