@@ -243,7 +243,7 @@ def test_a_disturbed_run_is_invalid(make_decision: Callable[..., Decision], stri
 def test_more_contention_than_when_it_was_recorded_is_a_disturbance(
     store: MemoryStore, make_decision: Callable[..., Decision]
 ) -> None:
-    """Fresh runs that waited more than any recorded one show no regression, unless it is larger than waiting explains."""
+    """Fresh runs that waited more than any recorded one show no regression, unless waiting can not explain it."""
     file = store.files["cpu-x-4c", "test_net.py"]
     entry = file.entries["test_0 d"]
     runs = tuple(replace(r, contention={"pressure": 0.1}) for r in entry.runs)
