@@ -2,7 +2,8 @@
 
 Records baselines of the examples, runs pytest over them as often as asked and counts failures; then makes one network
 slower and counts how often its test fails; and compares the time of runs with the gate and without it, in turn.
-Usage: python tests/benchmarks/sessions.py [--sessions 20] [--records 3] [--slow SqueezeNet:4] [-- PYTEST ARGUMENTS]
+Usage: python tests/benchmarks/sessions.py [--sessions 20] [--records 3] [--slow SqueezeNet:4] [--store DIR] [-- ARGUMENTS
+OF PYTEST]
 """
 
 from __future__ import annotations
@@ -26,10 +27,10 @@ if TYPE_CHECKING:
 class Bench:
     """Sessions of pytest over the examples, against one store of baselines."""
 
-    def __init__(self, folder: Path, arguments: list[str]) -> None:
-        """Keep baselines and reports in `folder`; `arguments` go to every pytest."""
+    def __init__(self, folder: Path, store: Path, arguments: list[str]) -> None:
+        """Keep reports in `folder` and baselines in `store`; `arguments` go to every pytest."""
         self._folder = folder
-        self._arguments = ["examples", "-q", "-p", "no:cacheprovider", f"--infer-baselines={folder}/store", *arguments]
+        self._arguments = ["examples", "-q", "-p", "no:cacheprovider", f"--infer-baselines={store}", *arguments]
 
     def run(self, *more: str) -> tuple[JsonReport, float]:
         """One session; its report and how long it took."""
@@ -95,16 +96,17 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=20)
     parser.add_argument("--records", type=int, default=3)
     parser.add_argument("--slow", default="SqueezeNet:4")
+    parser.add_argument("--store", type=Path, help="baselines to use and to add to, instead of fresh ones")
     parser.add_argument("arguments", nargs="*")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        bench = Bench(Path(name), options.arguments)
+        bench = Bench(Path(name), options.store or Path(name) / "store", options.arguments)
         for number in range(options.records):
             report, seconds = bench.run("--infer-update-baselines")
             print(f"recorded session {number + 1}: {outcomes(report)} ({seconds:.0f} s)", flush=True)
-        overhead(bench, max(2, options.sessions // 4))
-        slower(bench, options.sessions, options.slow)
         same_code(bench, options.sessions)
+        slower(bench, options.sessions, options.slow)
+        overhead(bench, max(2, options.sessions // 4))
 
 
 if __name__ == "__main__":
