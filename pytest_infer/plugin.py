@@ -241,7 +241,10 @@ class Ending:
         self._lines = summary(report, verbose=self._config.get_verbosity() > 0) if infer.results else []
         if infer.settings.strict and report.notes:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        tasks = [] if exitstatus in {pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR} else [infer.save]
+        broken_off = exitstatus in {pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR}
+        if broken_off and infer.settings.update:
+            self._lines.append(("baselines: nothing saved, the run was broken off", "yellow"))
+        tasks = [] if broken_off else [infer.save]
         for path in infer.settings.report:
             target = self._config.invocation_params.dir / path
             tasks.append(partial(write_report, report, target, infer.extensions.reporter(target)))

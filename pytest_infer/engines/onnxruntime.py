@@ -194,7 +194,7 @@ def _session(ort: Any, model: Path, options: Any) -> Any:
     try:
         return ort.InferenceSession(str(model), options, providers=[_PROVIDER])
     except Exception as error:
-        raise EngineBuildError(f"{model}: ONNX Runtime can't load it as an ONNX model: {error}") from error
+        raise EngineBuildError(f"{model}: ONNX Runtime can't build or load it: {error}") from error
 
 
 def _resolved(session: Any, request: BuildRequest) -> tuple[TensorSpec, ...]:
