@@ -4,7 +4,6 @@ Records baselines of the examples, runs pytest over them as often as asked and c
 slower and counts how often its test fails; and compares the time of runs with the gate and without it, in turn.
 Usage: python tests/benchmarks/sessions.py [--sessions 20] [--records 3] [--slow SqueezeNet:4] [--store DIR]
 [-- ARGUMENTS OF PYTEST]
-[-- ARGUMENTS OF PYTEST]
 """
 
 from __future__ import annotations
