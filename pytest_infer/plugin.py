@@ -84,9 +84,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.args = bend(config.option, job)
         config.stash[LINE] = Line(job)
     try:
-        config.stash[SETTINGS] = read_settings(
-            config.rootpath, config.option.__dict__.get, lambda name: str(config.getini(name))
-        )
+        config.stash[SETTINGS] = read_settings(config.rootpath, config.option.__dict__.get, partial(_ini, config))
         if config.stash[SETTINGS].gpu != "none":
             from pytest_infer.device.gpu import check_gpu
 
@@ -265,6 +263,16 @@ class Ending:
 
 def _is_infer(item: pytest.Item) -> bool:
     return item.get_closest_marker("infer") is not None or not _FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
+
+
+def _ini(config: pytest.Config, name: str) -> str:
+    """An ini value; a worker has none of what its parent is there for."""
+    if LINE in config.stash:
+        from pytest_infer.worker_mode import NEUTRAL
+
+        if name in NEUTRAL:
+            return ""
+    return str(config.getini(name))
 
 
 def _session(config: pytest.Config) -> InferSession:

@@ -195,3 +195,19 @@ def test_two_at_once(suite: Suite) -> None:
     assert len(suite.entry("test_two")["runs"]) == 3
     assert len(suite.content()["sessions"]) == 3
     assert suite.stored() == [suite.baseline()]
+
+
+def test_record_by_ini(suite: Suite) -> None:
+    """What the ini file asks of the parent is not asked of its workers: a recording ordered there records."""
+    (suite.path / "pytest.ini").write_text(
+        "[pytest]\ninfer_update_baselines = append\ninfer_strict = true\ninfer_report = ini.json\n"
+    )
+    suite.write("""
+        import pytest
+
+        @pytest.mark.infer(model=len, inputs=("a",))
+        def test_it(infer_engine): pass
+    """)
+    assert suite.run().ret == 0
+    assert len(suite.entry("test_it")["runs"]) == 2
+    assert (suite.path / "report.json").exists()
