@@ -19,6 +19,12 @@ exception: the plugin turns it into a test failure.
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
 
 class InferError(Exception):
     """Root of all errors raised on purpose by pytest-infer.
@@ -80,3 +86,17 @@ class BaselineCorruptError(BaselineError):
 
 class BaselineSchemaError(BaselineError):
     """A baseline file was written by a newer pytest-infer."""
+
+
+def users_part(error: Exception) -> TracebackType | None:
+    """The traceback from the user's first frame to the last: our own around them are no news, but for a bug of ours."""
+    package = str(Path(__file__).parent)
+    frames, frame = [], error.__traceback__
+    while frame is not None:
+        frames.append((frame, frame.tb_frame.f_code.co_filename.startswith(package)))
+        frame = frame.tb_next
+    theirs = [frame for frame, ours in frames if not ours]
+    if not theirs or (frames[-1][1] and not isinstance(error, InferError)):
+        return error.__traceback__
+    theirs[-1].tb_next = None
+    return theirs[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -12,11 +13,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 
 from pytest_infer.config import OPTIONS, UPDATE_FLAGS, WORKER_VARIABLE, Settings, read_settings
-from pytest_infer.errors import InferError
+from pytest_infer.errors import InferError, users_part
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from types import TracebackType
 
     from pytest_infer.case import EngineInWorker, InferCase
     from pytest_infer.engines.target import Target
@@ -126,15 +126,13 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     session.config.stash[TESTS] = sum(_is_infer(item) for item in session.items)
 
 
-def pytest_report_collectionfinish(config: pytest.Config) -> str | None:
+def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> str | None:
     """Before a recording: about how long it takes."""
-    settings, tests = config.stash[SETTINGS], config.stash.get(TESTS, 0)
+    settings, tests = config.stash[SETTINGS], sum(_is_infer(item) for item in items)
     if not settings.update or not tests:
         return None
-    minutes = tests * settings.runs * (settings.time + _PROCESS_S) / 60
-    return (
-        f"infer: recording {settings.runs} fresh processes for each of {tests} tests, about {minutes:.0f} min or more"
-    )
+    minutes = max(1, round(tests * settings.runs * (settings.time + _PROCESS_S) / 60))
+    return f"infer: recording {settings.runs} fresh processes for each of {tests} tests, about {minutes} min or more"
 
 
 # --- one test --------------------------------------------------------------------------------------------------------
@@ -193,7 +191,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     except Exception as error:
         if isinstance(error, InferError) and error.skips:
             pytest.skip(str(error))
-        error.__traceback__ = _users_part(error)
+        error.__traceback__ = users_part(error)
         raise
     return value
 
@@ -368,23 +366,12 @@ def _progress(config: pytest.Config, text: str) -> None:
     terminal = config.pluginmanager.getplugin("terminalreporter")
     if terminal is None or not terminal.isatty or config.get_verbosity() < 0:
         return
-    if text:
-        terminal.ensure_newline()
-    terminal.rewrite(text[: shutil.get_terminal_size().columns - 1], erase=True)
-
-
-def _users_part(error: Exception) -> TracebackType | None:
-    """The traceback from the user's first frame to the last: our own around them are no news, but for a bug of ours."""
-    package = str(Path(__file__).parent)
-    frames, frame = [], error.__traceback__
-    while frame is not None:
-        frames.append((frame, frame.tb_frame.f_code.co_filename.startswith(package)))
-        frame = frame.tb_next
-    theirs = [frame for frame, ours in frames if not ours]
-    if not theirs or (frames[-1][1] and not isinstance(error, InferError)):
-        return error.__traceback__
-    theirs[-1].tb_next = None
-    return theirs[0]
+    capture = config.pluginmanager.getplugin("capturemanager")
+    with nullcontext() if capture is None else capture.global_and_fixture_disabled():
+        if text:
+            terminal.ensure_newline()
+        terminal.rewrite(text[: shutil.get_terminal_size().columns - 1], erase=True)
+        terminal.flush()
 
 
 def _fail(error: InferError) -> NoReturn:

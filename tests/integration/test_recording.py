@@ -208,6 +208,8 @@ def test_record_by_ini(suite: Suite) -> None:
         @pytest.mark.infer(model=len, inputs=("a",))
         def test_it(infer_engine): pass
     """)
-    assert suite.run().ret == 0
+    done = suite.run()
+    assert done.ret == 0
+    done.stdout.fnmatch_lines(["infer: recording 2 fresh processes for each of 1 tests, about 1 min or more"])
     assert len(suite.entry("test_it")["runs"]) == 2
     assert (suite.path / "report.json").exists()
