@@ -348,12 +348,9 @@ def _tell_parent(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
     from pytest_infer.measure.protocol import Answer
 
     if call.excinfo is not None and ANSWERED not in item.stash:
-        error = call.excinfo.value
-        outcome = "skipped" if isinstance(error, pytest.skip.Exception) else "failed"
-        plain = isinstance(error, pytest.skip.Exception | pytest.fail.Exception) and not getattr(
-            error, "pytrace", False
-        )
-        item.stash[ANSWERED] = (outcome, str(error) if plain else str(call.excinfo.getrepr(style="short")))
+        skipped = isinstance(call.excinfo.value, pytest.skip.Exception)
+        message = str(call.excinfo.value) if skipped else str(item.repr_failure(call.excinfo))
+        item.stash[ANSWERED] = ("skipped" if skipped else "failed", message)
     if call.when == "teardown":
         outcome, message = item.stash.get(ANSWERED, ("passed", ""))
         case = item.stash.get(CASE, None)

@@ -30,6 +30,7 @@ CACHE_DIR: Final = "{cache_dir}"
 _POLL_S: Final = 0.05
 _GOODBYE_S: Final = 10.0
 """How long a worker that has answered may take to tear its session down."""
+_CRASH: Final = "Fatal Python error"
 _TAIL: Final = 2000
 """Characters of a dead worker's output that its error shows."""
 
@@ -132,8 +133,11 @@ def _obituary(process: subprocess.Popen[bytes], timeout_s: float, output: str) -
     else:
         what = f"a worker process ended with exit status {code} before it answered"
     with contextlib.suppress(OSError):
-        if tail := Path(output).read_bytes()[-_TAIL:].decode(errors="replace").strip():
-            what += f"; the end of its output:\n{tail}"
+        said = Path(output).read_bytes().decode(errors="replace").strip()
+        # A crash's own report begins with where it happened; of anything else the end says most.
+        begin = said.find(_CRASH)
+        if part := said[begin : begin + _TAIL] if begin >= 0 else said[-_TAIL:]:
+            what += f"; its output:\n{part}"
     return what
 
 

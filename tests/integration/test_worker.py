@@ -114,3 +114,24 @@ def test_it(infer_engine): pass
     (result,) = suite.report().results
     assert result.nodeid == "inner/test_inner.py::test_it"
     assert result.metrics["host_memory"] > 0
+
+
+def test_what_a_body_says_in_its_worker(suite: Suite) -> None:
+    """A skip keeps its reason, a failed assertion its explanation, and neither brings pytest's own frames along."""
+    suite.write("""
+        import pytest
+
+        @pytest.mark.infer(model=len, inputs=("abc",))
+        def test_skip(infer_engine):
+            pytest.skip("not today")
+
+        @pytest.mark.infer(model=len, inputs=("abc",))
+        def test_assert(infer_engine):
+            assert infer_engine("ab") == 3
+    """)
+    done = suite.run("--infer-isolate=always", "-rs")
+    text = done.stdout.str()
+    assert ": not today" in text
+    assert "assert 2 == 3" in text
+    assert "in from_call" not in text
+    assert "pluggy" not in "".join(line for line in done.outlines if not line.startswith("platform"))
