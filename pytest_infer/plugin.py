@@ -222,6 +222,8 @@ class Ending:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take the results that a report brings."""
         if content := report.__dict__.get(REPORTED):
+            if hasattr(report, "wasxfail"):  # expected to fail: nothing of it is to be accepted, nor missed
+                content = [{**result, "recorded": []} for result in content]
             _session(self._config).keep(content)
 
     @pytest.hookimpl(tryfirst=True)

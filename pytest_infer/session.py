@@ -197,7 +197,9 @@ class InferSession:
         if answer.outcome == "skipped":
             raise SkippedInWorkerError(answer.message)
         if answer.outcome == "failed":
-            raise MeasurementError(f"the test failed in a process of its own:\n{answer.message}")
+            lines = answer.message.splitlines()
+            first = next((line for line in lines if line.startswith("E ")), lines[0] if lines else "").lstrip("E ")
+            raise MeasurementError(f"{first} (in a process of its own)\n{answer.message}")
         return answer.measurements
 
     def _answer(self, nodeid: str, test_file: Path) -> Answer:

@@ -213,3 +213,21 @@ def test_record_by_ini(suite: Suite) -> None:
     done.stdout.fnmatch_lines(["infer: recording 2 fresh processes for each of 1 tests, about 1 min or more"])
     assert len(suite.entry("test_it")["runs"]) == 2
     assert (suite.path / "report.json").exists()
+
+
+def test_record_beside_an_expected_failure(suite: Suite) -> None:
+    """A test that is expected to break its budget is not accepted, and not missed either."""
+    suite.write("""
+        import pytest
+
+        @pytest.mark.xfail(reason="known to be slow")
+        @pytest.mark.infer(model=len, inputs=("a",), min_throughput=1e12)
+        def test_slow(infer_engine): pass
+
+        @pytest.mark.infer(model=len, inputs=("a",))
+        def test_it(infer_engine): pass
+    """)
+    done = suite.run("--infer-update-baselines")
+    assert done.ret == 0
+    done.assert_outcomes(passed=1, xfailed=1)
+    assert len(suite.content()["entries"]) == 1

@@ -133,5 +133,6 @@ def test_what_a_body_says_in_its_worker(suite: Suite) -> None:
     text = done.stdout.str()
     assert ": not today" in text
     assert "assert 2 == 3" in text
+    done.stdout.fnmatch_lines(["FAILED *test_assert - *assert 2 == 3*"])
     assert "in from_call" not in text
     assert "pluggy" not in "".join(line for line in done.outlines if not line.startswith("platform"))
