@@ -129,7 +129,7 @@ def test_what_a_body_says_in_its_worker(suite: Suite) -> None:
         def test_assert(infer_engine):
             assert infer_engine("ab") == 3
     """)
-    done = suite.run("--infer-isolate=always", "-rs")
+    done = suite.run("--infer-isolate=always", "-rsf")
     text = done.stdout.str()
     assert ": not today" in text
     assert "assert 2 == 3" in text
