@@ -183,6 +183,8 @@ def read_settings(root: Path, given: Callable[[str], Any], ini: Callable[[str], 
     update = given("infer_update_baselines") or ini("infer_update_baselines") or None
     if update not in {None, "append", "reset"}:
         raise UsageError(f"infer_update_baselines = {update!r}: append or reset")
+    if not update and given("infer_force") is None:
+        values["force"] = False  # the ini file says how to update, if that is asked
     prior = ini("infer_session_prior") or None
     if prior is not None:
         prior = _parsed("infer_session_prior", prior, _number(float, 1e-6, 1.0), "the ini file")

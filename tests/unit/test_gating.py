@@ -351,6 +351,15 @@ def test_a_shift_beyond_every_session_of_the_device_excuses_nothing(gate: Gate) 
     assert confirmed(gate, 20.0).regressed
 
 
+def test_what_was_made_faster_accuses_nothing_else(gate: Gate) -> None:
+    """Seven tests five times faster are no faster session: the one that stayed as it was has not become slower."""
+    for i in range(1, 8):
+        screened(gate, (1.0 + i) / 5.0, test=i)
+    change = confirmed(gate, 1.0)
+    assert change.shift is None
+    assert not change.regressed
+
+
 def test_the_judged_test_is_no_part_of_the_shift(gate: Gate) -> None:
     """Measured again (a rerun), the seventh has still only six others."""
     for i in range(7):
