@@ -52,7 +52,7 @@ def test_regressed_and_improved(suite: Suite) -> None:
     assert change.confirmed == 2
     assert change.low < change.estimate < change.high
     done.stdout.fnmatch_lines(
-        ["*test_one: regressed *", "*test_two: improved *", "* the baseline guards an old speed now"]
+        ["*test_one: regressed *", "*test_two: improved *", "* the baseline guards an old speed now: *"]
     )
     assert suite.baseline().read_bytes() == before
 
