@@ -1,7 +1,8 @@
 """The gate on a real machine, end to end: the same code again and again, then one network made slower.
 
-Records baselines of the examples, runs pytest over them as often as asked and counts failures; then makes one network
-slower and counts how often its test fails; and compares the time of runs with the gate and without it, in turn.
+Records baselines of the examples (the recordings are spread evenly over the sessions), runs pytest over them and
+counts failures; makes one network slower and counts how often its test fails; and at the end compares the time of runs
+with the gate and without it, in turn.
 Usage: python tests/benchmarks/sessions.py [--sessions 20] [--records 3] [--slow SqueezeNet:4] [--store DIR]
 [-- ARGUMENTS OF PYTEST]
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import collections
+import dataclasses
 import statistics
 import subprocess
 import sys
@@ -52,32 +54,36 @@ def outcomes(report: JsonReport) -> str:
     return ", ".join(f"{n} {word}" for word, n in sorted(counts.items()))
 
 
-def same_code(bench: Bench, sessions: int) -> None:
-    """Every failure here is a false alarm."""
-    failures, seen = 0, []
-    for number in range(sessions):
+@dataclasses.dataclass
+class Tally:
+    """What the sessions came to so far."""
+
+    sessions: int = 0
+    failures: int = 0
+    detectable: list[float] = dataclasses.field(default_factory=list)
+    slowed: int = 0
+    found: int = 0
+    silent: int = 0
+
+    def same_code(self, bench: Bench) -> None:
+        """Run once more on the same code: every failure is a false alarm."""
         report, seconds = bench.run()
         failed = [f"{r.nodeid} {'; '.join(r.reasons)}" for r in report.results if r.failed]
-        failures += len(failed)
-        seen += [
-            r.change.detectable for r in report.results if r.change is not None and r.change.detectable is not None
-        ]
-        print(f"same code, session {number + 1}: {outcomes(report)} ({seconds:.0f} s) {failed or ''}", flush=True)
-    middle = statistics.median(seen)
-    print(f"same code: {failures} failures in {sessions} sessions; detectable change, median {middle:+.0%}")
+        self.sessions += 1
+        self.failures += len(failed)
+        changes = [r.change for r in report.results if r.change is not None]
+        self.detectable += [change.detectable for change in changes if change.detectable is not None]
+        print(f"same code, session {self.sessions}: {outcomes(report)} ({seconds:.0f} s) {failed or ''}", flush=True)
 
-
-def slower(bench: Bench, sessions: int, network: str) -> None:
-    """Count how often the slowed network fails; a pass must carry what it could have seen."""
-    name = network.partition(":")[0].lower()
-    found = silent = total = 0
-    for _ in range(sessions):
+    def slower(self, bench: Bench, network: str) -> None:
+        """Run the slowed network: it is found, or its pass carries what it could have seen."""
+        name = network.partition(":")[0].lower()
         report, _ = bench.run(f"--vision-slowdown={network}", "-k", f"{name} and fp32-b1")
         for result in report.results:
-            total += 1
-            found += result.failed
-            silent += not result.failed and (result.change is None or result.change.detectable is None)
-    print(f"{network}: found in {found} of {total}, silent passes {silent}")
+            self.slowed += 1
+            self.found += result.failed
+            self.silent += not result.failed and (result.change is None or result.change.detectable is None)
+            print(f"{network}: {result.outcome} {'; '.join(result.reasons)}", flush=True)
 
 
 def overhead(bench: Bench, pairs: int) -> None:
@@ -101,11 +107,16 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         bench = Bench(Path(name), options.store or Path(name) / "store", options.arguments)
-        for number in range(options.records):
-            report, seconds = bench.run("--infer-update-baselines")
-            print(f"recorded session {number + 1}: {outcomes(report)} ({seconds:.0f} s)", flush=True)
-        same_code(bench, options.sessions)
-        slower(bench, options.sessions, options.slow)
+        tally = Tally()
+        for number in range(options.sessions):
+            if options.records and number % -(-options.sessions // options.records) == 0:
+                report, seconds = bench.run("--infer-update-baselines")
+                print(f"recorded a session: {outcomes(report)} ({seconds:.0f} s)", flush=True)
+            tally.same_code(bench)
+            tally.slower(bench, options.slow)
+        print(f"same code: {tally.failures} failures in {tally.sessions} sessions")
+        print(f"detectable change: median {statistics.median(tally.detectable):+.0%}")
+        print(f"{options.slow}: found in {tally.found} of {tally.slowed}, silent passes {tally.silent}")
         overhead(bench, max(2, options.sessions // 4))
 
 
