@@ -38,7 +38,7 @@ def from_benchmark(benchmark: Any, request: Request, wanted: Iterable[str]) -> M
     blocks = tuple(tuple(times[i : i + length]) for i in range(0, len(times), length))
     timings = Timings(blocks_ns=blocks, warmup=0, settled=True)
     samples = summarise(timings)
-    metrics = latency_metrics(timings, samples, request.batch)
+    metrics = latency_metrics(timings, samples, request.batch or 1)
     for name in wanted:
         if name in metrics:
             continue

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from pytest_infer.benchmark_fixture import disabled, from_benchmark
 from pytest_infer.device.cpu import thread_count
 from pytest_infer.engines.open import EngineRequest, Surroundings, open_target
+from pytest_infer.engines.registry import CALLABLE
 from pytest_infer.engines.target import CallableTarget, InferEngine
 from pytest_infer.errors import UsageError
 from pytest_infer.marker import parse
 from pytest_infer.measure.host_memory import PeakMemory
 from pytest_infer.measuring import UNAVAILABLE_ON_CPU, Bench, measure_target
 from pytest_infer.referencing import hold
-from pytest_infer.workload import Precision, Scenario
 
 if TYPE_CHECKING:
     import os
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pytest_infer.engines.target import Target
     from pytest_infer.marker import Request
     from pytest_infer.measurement import Measurement
+    from pytest_infer.workload import Precision
 
 
 class EngineInWorker:
@@ -114,15 +115,22 @@ class InferCase:
                 tuple of arguments, a dict of keyword arguments, any other single argument, or a list of such.
             scenario: how requests arrive.
         """
-        if scenario is not None:
-            _check_scenario(parse({"scenario": scenario}).scenario)
+        wanted = self.request.scenario if scenario is None else parse({"scenario": scenario}).scenario
         if not isinstance(target, InferEngine | CallableTarget):
             if not callable(target):
                 raise UsageError(f"infer.measure takes an engine or a callable, not {type(target).__name__}")
             request = replace(
-                self._engine_request(self.request), model=target, precision=None, shapes={}, calibration=None
+                self._engine_request(self.request),
+                model=target,
+                backend=CALLABLE,
+                precision=None,
+                shapes={},
+                calibration=None,
+                scenario=wanted,
             )
             target = self._opened(request)
+        elif scenario is not None and wanted is not target.workload.scenario:
+            target = self._opened(replace(self._requests[id(target)], scenario=wanted))  # it is built for one
         name = "" if target is self._marker_target else target.workload.target.rpartition(":")[2]
         count = sum(m.name.partition("#")[0] == name for m in self.measurements)
         return self._measured(target, inputs, name=f"{name}#{count + 1}" if count else name)
@@ -235,7 +243,7 @@ class InferCase:
     def _engine_request(self, r: Request) -> EngineRequest:
         return EngineRequest(
             model=r.model or "",
-            backend=r.backend or self._bench.settings.backend or "onnxruntime",
+            backend=r.backend or (CALLABLE if callable(r.model) else self._bench.settings.backend or "onnxruntime"),
             precision=r.precision,
             batch=r.batch,
             shapes=r.shapes,
@@ -247,15 +255,9 @@ class InferCase:
         )
 
     def _check(self) -> None:
-        _check_scenario(self.request.scenario)
         for name in self.wanted:
             if name in UNAVAILABLE_ON_CPU:
                 raise UsageError(f"the metric {name!r} is not available on this backend yet ({self.device.name})")
-
-
-def _check_scenario(scenario: Scenario) -> None:
-    if scenario is not Scenario.SINGLE_STREAM:
-        raise UsageError(f"scenario={str(scenario)!r} is not available on this backend yet; single_stream is")
 
 
 def _memory_growth() -> Callable[[], tuple[float, float] | None]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_infer.baselines.store import BaselineStore
-    from pytest_infer.engines.base import Backend
+    from pytest_infer.engines.base import Backend, CompilingBackend
     from pytest_infer.result import Result, RunReport
 
 
@@ -25,13 +25,13 @@ class Extensions:
         """Use `hook`, a pluggy relay that knows our hook specifications."""
         self._hook = hook
 
-    def backend(self, name: str) -> Backend:
+    def backend(self, name: str) -> Backend | CompilingBackend:
         """The backend of that name.
 
         Raises:
             UsageError: there is none. MissingDependencyError: its package is not installed.
         """
-        made: Backend | None = self._hook.pytest_infer_make_backend(name=name)
+        made: Backend | CompilingBackend | None = self._hook.pytest_infer_make_backend(name=name)
         return made if made is not None else find_backend(name)
 
     def store(self, location: str, root: Path) -> BaselineStore:

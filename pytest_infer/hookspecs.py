@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_infer.baselines.store import BaselineStore
-    from pytest_infer.engines.base import Backend
+    from pytest_infer.engines.base import Backend, CompilingBackend
     from pytest_infer.result import Result, RunReport
 
 hookspec = pluggy.HookspecMarker("pytest")
 
 
 @hookspec(firstresult=True)
-def pytest_infer_make_backend(name: str) -> Backend | None:
+def pytest_infer_make_backend(name: str) -> Backend | CompilingBackend | None:
     """Make the backend of that name; None leaves it to others, ours last."""
 
 

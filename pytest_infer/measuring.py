@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pytest_infer.accuracy import Accuracy
     from pytest_infer.config import Settings
     from pytest_infer.device.fingerprint import Device
-    from pytest_infer.engines.base import Backend
+    from pytest_infer.engines.base import Backend, CompilingBackend
     from pytest_infer.engines.plan_cache import PlanCache
     from pytest_infer.engines.target import Target
 
@@ -37,7 +37,7 @@ class Bench:
 
     settings: Settings
     device: Device
-    backend: Callable[[str], Backend]
+    backend: Callable[[str], Backend | CompilingBackend]
     plans: PlanCache
     exclusive: Callable[[], AbstractContextManager[None]]
     progress: Callable[[str], None]
@@ -71,7 +71,7 @@ def measure_target(
         others = {metric: measure(other.runnable(inputs), bench.clock, plan) for metric, other in against}
     timings = observed.timings
     samples = summarise(timings)
-    metrics = target.costs | latency_metrics(timings, samples, target.workload.batch)
+    metrics = target.costs | latency_metrics(timings, samples, (target.workload.batch or 1) * target.in_flight)
     if target.load_memory_mb is not None and growth is not None:
         resident, peak = target.load_memory_mb
         metrics["host_memory"] = max(peak, resident + growth)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from pytest_infer.workload import Precision
+from pytest_infer.workload import Precision, Scenario
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pytest_infer.device.fingerprint import Device
+    from pytest_infer.engines.truth import Proof
     from pytest_infer.precision import CalibrationSet
     from pytest_infer.workload import TensorSpec
 
@@ -26,21 +27,45 @@ class BuildRequest:
 
     Attributes:
         model: the file, after the test's folder and rootdir were searched.
+        device: what it is built for and runs on.
         precision: the arithmetic it must run in.
         batch: for a dynamic first dimension; None where nobody asked.
         shapes: other dynamic dimensions, by input name.
         options: the backend's own.
         calibration: the user's samples, for a precision that needs them.
         threads: host threads that the engine may use.
+        scenario: how requests arrive.
     """
 
     model: Path
+    device: Device
     precision: Precision = Precision.FP32
     batch: int | None = None
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     calibration: CalibrationSet | None = None
     threads: int = 1
+    scenario: Scenario = Scenario.SINGLE_STREAM
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompileRequest:
+    """What an engine made of a Python object is to be; attributes as `BuildRequest`'s.
+
+    Attributes:
+        model: the user's object: a module, an exported program, a function; or the path of a file that holds one.
+        example: one input by position or by name, as the user gave it; None where nobody did.
+    """
+
+    model: Any
+    device: Device
+    example: Any = None
+    precision: Precision = Precision.FP32
+    batch: int | None = None
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    threads: int = 1
+    scenario: Scenario = Scenario.SINGLE_STREAM
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +74,7 @@ class BuiltPlan:
 
     Attributes:
         folder: holds the plan's files and nothing else.
-        facts: what the backend found out about it while building: its proof of precision.
+        facts: what the backend found out about it while building.
         build_s: how long the build took, when it was made.
         size_mb: its files, together.
         cached: whether it was there already.
@@ -69,8 +94,14 @@ class LoadedEngine(Protocol):
     """Every dimension a number."""
     outputs: tuple[str, ...]
     """Output names, in the model's order."""
+    proof: Proof
+    """What it was found to be; it is held against what was asked before anything is timed."""
     facts: Mapping[str, Any]
-    """What it proved to be: provider, precision, threads."""
+    """What else a report should tell: provider, threads, library."""
+    costs: Mapping[str, float]
+    """What it takes by metric name (`device_memory` in MB), beyond build, load and size."""
+    in_flight: int
+    """How many inferences one call of what `bind` gives makes: 1, but where requests overlap (scenario offline)."""
 
     def infer(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
         """Run once on arrays of exactly the shapes of `inputs`."""
@@ -85,14 +116,19 @@ class LoadedEngine(Protocol):
         ...
 
 
-class Backend(Protocol):
-    """Builds and loads engines of one kind."""
+class AnyBackend(Protocol):
+    """What every backend says of itself."""
 
     name: str
+    scenarios: frozenset[Scenario]
 
     def refuses(self, precision: Precision, device: Device) -> str | None:
         """Why this backend can't compute in `precision` on `device` (the test is skipped with it), or None."""
         ...
+
+
+class Backend(AnyBackend, Protocol):
+    """Builds plans from model files, which are kept and loaded: ONNX Runtime, TensorRT, OpenVINO."""
 
     def key(self, request: BuildRequest) -> Mapping[str, Any]:
         """What a plan depends on beyond model, precision, samples and device: library version, options, shapes.
@@ -102,7 +138,7 @@ class Backend(Protocol):
         ...
 
     def build(self, request: BuildRequest, folder: Path) -> Mapping[str, Any]:
-        """Write the plan into `folder`; the facts that prove what it is.
+        """Write the plan into `folder`; facts for whoever loads it, as JSON values.
 
         Raises:
             EngineBuildError: it can't be built. PrecisionError: it came out as something else.
@@ -111,4 +147,17 @@ class Backend(Protocol):
 
     def load(self, request: BuildRequest, plan: BuiltPlan) -> LoadedEngine:
         """Load a plan."""
+        ...
+
+
+@runtime_checkable
+class CompilingBackend(AnyBackend, Protocol):
+    """Makes engines of Python objects, in this process: torch, JAX. The time it takes is the build's."""
+
+    def compile(self, request: CompileRequest) -> LoadedEngine:
+        """Compile now, with everything that a first call would do.
+
+        Raises:
+            EngineBuildError: it can't be compiled. UsageError: an object of another kind.
+        """
         ...

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from pytest_infer.engines.truth import Proof
 from pytest_infer.errors import EngineBuildError, MissingDependencyError, PrecisionError, UsageError
 from pytest_infer.precision import convert
-from pytest_infer.workload import Precision, TensorSpec
+from pytest_infer.workload import Precision, Scenario, TensorSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -49,6 +50,12 @@ class OnnxRuntimeBackend:
     """
 
     name = "onnxruntime"
+    scenarios: Final = frozenset({Scenario.SINGLE_STREAM})
+
+    def __init__(self, variant: str = "") -> None:
+        """Use the execution provider `variant`."""
+        if variant:
+            raise UsageError(f"backend 'onnxruntime:{variant}' is not in this version; use backend='onnxruntime'")
 
     def refuses(self, precision: Precision, device: Device) -> str | None:
         """The CPU provider computes in fp32 and int8 only."""
@@ -81,7 +88,7 @@ class OnnxRuntimeBackend:
         options.optimized_model_filepath = str(folder / _PLAN)
         _session(ort, conversion.path, options)
         converted.unlink(missing_ok=True)
-        return self._proof(folder / _PLAN, request)
+        return _proof(folder / _PLAN).plain()
 
     def load(self, request: BuildRequest, plan: BuiltPlan) -> OnnxRuntimeEngine:
         """Load the optimised plan; it needs no further optimisation."""
@@ -92,8 +99,8 @@ class OnnxRuntimeBackend:
         if session.get_providers() != [_PROVIDER]:
             raise PrecisionError(f"{request.model}: asked for {_PROVIDER}, ONNX Runtime runs {session.get_providers()}")
         specs = _resolved(session, request)
-        facts = {**plan.facts, "provider": _PROVIDER, "threads": request.threads}
-        return OnnxRuntimeEngine(session, specs, facts)
+        facts = {"provider": _PROVIDER, "threads": options.intra_op_num_threads}
+        return OnnxRuntimeEngine(session, specs, Proof(**plan.facts), facts)
 
     def _session_options(self, request: BuildRequest) -> Any:
         options = _import().SessionOptions()
@@ -104,32 +111,16 @@ class OnnxRuntimeBackend:
             options.add_session_config_entry(key, str(value))
         return options
 
-    def _proof(self, plan: Path, request: BuildRequest) -> Mapping[str, Any]:
-        """Which arithmetic the heavy nodes of the optimised graph really have.
-
-        Raises:
-            PrecisionError: int8 was asked for and no heavy node computes in it, or fp32 was and one does.
-        """
-        import onnx
-
-        graph = onnx.load(plan, load_external_data=False).graph
-        counts = collections.Counter(node.op_type for node in graph.node)
-        heavy = {op: n for op, n in counts.items() if any(word in op for word in _HEAVY_OPS)}
-        int8 = sum(n for op, n in heavy.items() if any(word in op for word in _INT8_OPS))
-        share = int8 / total if (total := sum(heavy.values())) else 0.0
-        if request.precision is Precision.INT8 and total and not int8:
-            raise PrecisionError(
-                f"{request.model}: asked for int8, but none of its {total} convolutions and products computes in "
-                f"int8 after optimisation ({', '.join(sorted(heavy))})"
-            )
-        return {"precision": str(request.precision), "int8_share": round(share, 4), "nodes": sum(counts.values())}
-
 
 class OnnxRuntimeEngine:
     """One session and its bound buffers."""
 
-    def __init__(self, session: Any, inputs: tuple[TensorSpec, ...], facts: Mapping[str, Any]) -> None:
+    in_flight = 1
+
+    def __init__(self, session: Any, inputs: tuple[TensorSpec, ...], proof: Proof, facts: Mapping[str, Any]) -> None:
         """Wrap a loaded session whose inputs were resolved."""
+        self.costs: Mapping[str, float] = {}
+        self.proof = proof
         self.inputs = inputs
         self.outputs = tuple(output.name for output in session.get_outputs())
         self.facts = facts
@@ -188,6 +179,16 @@ def _check_options(options: Mapping[str, Any]) -> None:
     level = options.get("graph_optimization", "all")
     if level not in {"all", "extended", "basic", "disabled"}:
         raise UsageError(f"options={{'graph_optimization': {level!r}}}: all, extended, basic or disabled")
+
+
+def _proof(plan: Path) -> Proof:
+    """Which arithmetic the heavy nodes of the optimised graph have."""
+    import onnx
+
+    graph = onnx.load(plan, load_external_data=False).graph
+    heavy = [node.op_type for node in graph.node if any(word in node.op_type for word in _HEAVY_OPS)]
+    kinds = ["int8" if any(word in op for word in _INT8_OPS) else "fp32" for op in heavy]
+    return Proof(how="optimised graph", nodes=collections.Counter(kinds))
 
 
 def _session(ort: Any, model: Path, options: Any) -> Any:

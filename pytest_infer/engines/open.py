@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_infer.engines.base import BuildRequest
+from pytest_infer.engines.base import BuildRequest, CompileRequest, CompilingBackend
 from pytest_infer.engines.model_file import find_model, model_digest, own_precision
+from pytest_infer.engines.registry import CALLABLE
 from pytest_infer.engines.target import CallableTarget, InferEngine
-from pytest_infer.errors import EngineBuildError, PrecisionRefusedError, UsageError
+from pytest_infer.engines.truth import hold
+from pytest_infer.errors import EngineBuildError, PrecisionError, PrecisionRefusedError, UsageError
 from pytest_infer.precision import TRANSFORM_VERSION, CalibrationSet
 from pytest_infer.precision.model import inputs
 from pytest_infer.workload import Precision, Scenario, Workload
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Mapping
 
     from pytest_infer.device.fingerprint import Device
-    from pytest_infer.engines.base import Backend
+    from pytest_infer.engines.base import Backend, LoadedEngine
     from pytest_infer.engines.plan_cache import PlanCache
 
 
@@ -34,7 +36,7 @@ class Surroundings:
     """
 
     device: Device
-    backend: Callable[[str], Backend]
+    backend: Callable[[str], Backend | CompilingBackend]
     test_folder: Path
     root: Path
     plans: PlanCache
@@ -44,9 +46,9 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineRequest:
-    """Which engine: a file and how to build it, or a callable."""
+    """Which engine: a file or an object and how to build it, or a callable to take as it is."""
 
-    model: str | os.PathLike[str] | Callable[..., Any]
+    model: Any
     backend: str
     precision: Precision | None = None
     batch: int | None = None
@@ -64,25 +66,38 @@ def open_target(request: EngineRequest, around: Surroundings) -> InferEngine | C
     Raises:
         PrecisionRefusedError: to skip with. UsageError, EngineBuildError, PrecisionError: as they say.
     """
-    if callable(request.model):
+    if request.backend == CALLABLE:
         return _callable_target(request)
     backend = around.backend(request.backend)
+    if request.scenario not in backend.scenarios:
+        raise UsageError(
+            f"scenario={str(request.scenario)!r} is not available on this backend ({request.backend}); it has "
+            f"{', '.join(sorted(backend.scenarios))}"
+        )
+    if isinstance(backend, CompilingBackend):
+        return _compiled(backend, request, around)
+    if not isinstance(request.model, str | os.PathLike):
+        raise UsageError(
+            f"backend {request.backend!r} builds model files, not {type(request.model).__name__}; name a file, or "
+            "leave backend out to measure a callable as it is"
+        )
     model = find_model(request.model, around.test_folder, around.root)
     precision = request.precision or own_precision(model)
-    if (reason := backend.refuses(precision, around.device)) is not None:
-        raise PrecisionRefusedError(f"{precision} on {around.device.name}: {reason}")
+    _check_precision(backend, precision, around.device)
     with tempfile.TemporaryDirectory(prefix="pytest-infer-calibration-") as spool:
         samples = None
         if precision is Precision.INT8 and request.calibration is not None:
             samples = CalibrationSet.spool(request.calibration, Path(spool), inputs(model))
         build = BuildRequest(
             model=model,
+            device=around.device,
             precision=precision,
             batch=request.batch,
             shapes=request.shapes,
             options=request.options,
             calibration=samples,
             threads=around.threads,
+            scenario=request.scenario,
         )
         return _open(backend, build, request, around)
 
@@ -109,10 +124,61 @@ def _open(backend: Backend, build: BuildRequest, request: EngineRequest, around:
     begun = time.perf_counter()
     loaded = backend.load(build, plan)
     load_ms = (time.perf_counter() - begun) * 1e3
+    costs = {"build": plan.build_s, "load": load_ms, "engine_size": plan.size_mb}
+    return _engine(loaded, request, build, costs, finish(), digest)
+
+
+def _compiled(backend: CompilingBackend, request: EngineRequest, around: Surroundings) -> InferEngine:
+    """An engine of a Python object: what compiling it takes is its build time; there is no plan to keep."""
+    model = request.model
+    if isinstance(model, str | os.PathLike):
+        model = find_model(model, around.test_folder, around.root)
+    precision = request.precision or Precision.FP32
+    _check_precision(backend, precision, around.device)
+    if request.calibration is not None:
+        raise UsageError(f"backend {request.backend!r} calibrates nothing: leave calibration out")
+    build = CompileRequest(
+        model=model,
+        device=around.device,
+        example=request.inputs,
+        precision=precision,
+        batch=request.batch,
+        shapes=request.shapes,
+        options=request.options,
+        threads=around.threads,
+        scenario=request.scenario,
+    )
+    finish = around.memory()
+    begun = time.perf_counter()
+    loaded = backend.compile(build)
+    costs = {"build": time.perf_counter() - begun}
+    digest = model_digest(model) if isinstance(model, Path) else None
+    return _engine(loaded, request, build, costs, finish(), digest)
+
+
+def _engine(
+    loaded: LoadedEngine,
+    request: EngineRequest,
+    build: BuildRequest | CompileRequest,
+    costs: dict[str, float],
+    memory: tuple[float, float] | None,
+    digest: str | None,
+) -> InferEngine:
+    """The engine, if it is what was asked for.
+
+    Raises:
+        PrecisionError: it is something else.
+    """
+    target = _name(build.model)
+    try:
+        proved = hold(loaded.proof, build.precision, target)
+    except PrecisionError:
+        loaded.close()
+        raise
     return InferEngine(
         loaded,
         workload=Workload(
-            target=build.model.name,
+            target=target,
             backend=request.backend,
             precision=build.precision,
             batch=build.batch or _batch(loaded.inputs[0].shape if loaded.inputs else ()),
@@ -120,11 +186,17 @@ def _open(backend: Backend, build: BuildRequest, request: EngineRequest, around:
             scenario=request.scenario,
             options={"threads": build.threads, **request.options},
         ),
-        costs={"build": plan.build_s, "load": load_ms, "engine_size": plan.size_mb},
+        costs={**costs, **loaded.costs},
+        facts={**proved, **loaded.facts},
         model_digest=digest,
-        load_memory_mb=finish(),
+        load_memory_mb=memory,
         given_inputs=request.inputs,
     )
+
+
+def _check_precision(backend: Backend | CompilingBackend, precision: Precision, device: Device) -> None:
+    if (reason := backend.refuses(precision, device)) is not None:
+        raise PrecisionRefusedError(f"{precision} on {device.name}: {reason}")
 
 
 def _batch(shape: tuple[int | str, ...]) -> int | None:
@@ -135,18 +207,27 @@ def _callable_target(request: EngineRequest) -> CallableTarget:
     function = request.model
     if not callable(function):
         raise UsageError(f"{function!r} is not callable")
+    if request.scenario is not Scenario.SINGLE_STREAM:
+        raise UsageError(f"scenario={str(request.scenario)!r} is not available for a callable; single_stream is")
     if request.precision is not None or request.shapes or request.calibration is not None:
         raise UsageError("a callable computes as it is: precision, shapes and calibration are for models in files")
-    module = getattr(function, "__module__", None) or type(function).__module__
-    name = getattr(function, "__qualname__", None) or type(function).__qualname__
     return CallableTarget(
         function,
         workload=Workload(
-            target=f"{module}:{name.rpartition('.')[2]}",
-            backend="callable",
+            target=_name(function),
+            backend=CALLABLE,
             batch=request.batch,
             scenario=request.scenario,
             options=request.options,
         ),
         given_inputs=request.inputs,
     )
+
+
+def _name(model: Any) -> str:
+    """What a model is called: a file by its name, an object by its module's and its own."""
+    if isinstance(model, Path):
+        return model.name
+    module = getattr(model, "__module__", None) or type(model).__module__
+    name = getattr(model, "__qualname__", None) or type(model).__qualname__
+    return f"{module}:{name.rpartition('.')[2]}"

@@ -1,37 +1,61 @@
-"""Backends by name."""
+"""Backends by name: `onnxruntime`, or with a variant after a colon, like `onnxruntime:cuda`."""
 
 from __future__ import annotations
 
 import difflib
+import importlib
+import importlib.util
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from pytest_infer.engines.onnxruntime import OnnxRuntimeBackend
 from pytest_infer.errors import MissingDependencyError, UsageError
 
 if TYPE_CHECKING:
-    from pytest_infer.engines.base import Backend
+    from pytest_infer.engines.base import Backend, CompilingBackend
 
-BUILT_IN: Final = ("onnxruntime", "callable")
-_EXTRAS: Final = {"tensorrt": "tensorrt", "openvino": "openvino", "torch": "torch"}
-"""Packages whose backends are on the way: named, so that nobody gets another engine in their place."""
+CALLABLE: Final = "callable"
+"""No backend, but the name under which a Python callable is measured as it is."""
 
 
-def find_backend(name: str) -> Backend:
-    """The backend of that name.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _BuiltIn:
+    """Where a backend is, and what it needs: imported only when a test asks for it."""
+
+    module: str
+    name: str
+    package: str
+    extra: str
+
+
+_BUILT_IN: Final = {
+    "onnxruntime": _BuiltIn(
+        module="onnxruntime", name="OnnxRuntimeBackend", package="onnxruntime", extra="onnxruntime"
+    ),
+    "openvino": _BuiltIn(module="openvino", name="OpenVinoBackend", package="openvino", extra="openvino"),
+    "tensorrt": _BuiltIn(module="tensorrt", name="TensorRTBackend", package="tensorrt", extra="tensorrt"),
+    "tensorrt-rtx": _BuiltIn(
+        module="tensorrt", name="TensorRTRTXBackend", package="tensorrt_rtx", extra="tensorrt-rtx"
+    ),
+    "torch": _BuiltIn(module="torch", name="TorchBackend", package="torch", extra="torch"),
+    "jax": _BuiltIn(module="jax", name="JaxBackend", package="jax", extra="jax"),
+}
+
+
+def find_backend(name: str) -> Backend | CompilingBackend:
+    """The backend of that name; what stands behind a colon is its variant (an execution provider, a device).
 
     Raises:
-        UsageError: no such backend, or not in this version. MissingDependencyError: its package is not installed.
+        UsageError: no such backend. MissingDependencyError: its package is not installed.
     """
-    if name == "onnxruntime":
-        return OnnxRuntimeBackend()
-    base = name.partition(":")[0]
-    if base in _EXTRAS:
-        import importlib.util
-
-        if importlib.util.find_spec(base) is None:
-            raise MissingDependencyError(base, _EXTRAS[base], f"backend {name!r}")
-    if base in _EXTRAS or base == "onnxruntime":
-        raise UsageError(f"backend {name!r} is not in this version of pytest-infer; use backend='onnxruntime'")
-    close = difflib.get_close_matches(name, BUILT_IN, n=1, cutoff=0.5)
-    hint = f"; did you mean {close[0]!r}?" if close else f"; there is {', '.join(BUILT_IN)}"
-    raise UsageError(f"no backend {name!r}{hint}")
+    base, _, variant = name.partition(":")
+    known = _BUILT_IN.get(base)
+    if known is None:
+        close = difflib.get_close_matches(base, (*_BUILT_IN, CALLABLE), n=1, cutoff=0.5)
+        hint = f"; did you mean {close[0]!r}?" if close else f"; there is {', '.join((*_BUILT_IN, CALLABLE))}"
+        raise UsageError(f"no backend {name!r}{hint}")
+    if importlib.util.find_spec(known.package) is None:
+        raise MissingDependencyError(known.package, known.extra, f"backend {name!r}")
+    backend: Backend | CompilingBackend = getattr(
+        importlib.import_module(f"pytest_infer.engines.{known.module}"), known.name
+    )(variant)
+    return backend

@@ -30,6 +30,7 @@ class InferEngine:
         costs: what getting it cost: `build` (s), `load` (ms), `engine_size` (MB), by metric name.
         model_digest: content of the model's file.
         load_memory_mb: host memory that stayed, and peaked, while loading; None where it can't be told.
+        facts: what the engine proved to be, and what else a report should tell.
     """
 
     def __init__(  # noqa: D107 - described above
@@ -38,12 +39,14 @@ class InferEngine:
         *,
         workload: Workload,
         costs: Mapping[str, float],
-        model_digest: str,
+        facts: Mapping[str, Any],
+        model_digest: str | None,
         load_memory_mb: tuple[float, float] | None,
         given_inputs: Any = None,
     ) -> None:
         self.workload = workload
         self.costs = dict(costs)
+        self.facts = dict(facts)
         self.model_digest = model_digest
         self.load_memory_mb = load_memory_mb
         self._loaded = loaded
@@ -65,9 +68,9 @@ class InferEngine:
         return self._loaded.outputs
 
     @property
-    def facts(self) -> Mapping[str, Any]:
-        """What the engine proved to be."""
-        return self._loaded.facts
+    def in_flight(self) -> int:
+        """How many inferences one call of `runnable` makes."""
+        return self._loaded.in_flight
 
     def __call__(self, *inputs: Any) -> Any:
         """Run once.
@@ -135,6 +138,7 @@ class CallableTarget:
         self.model_digest: str | None = None
         self.load_memory_mb: tuple[float, float] | None = None
         self.facts: Mapping[str, Any] = {}
+        self.in_flight = 1
         self._function = function
         self._given = given_inputs
         self._last: tuple[tuple[Any, ...], dict[str, Any]] | None = None

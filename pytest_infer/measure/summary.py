@@ -32,15 +32,15 @@ def summarise(timings: Timings) -> Samples:
     )
 
 
-def latency_metrics(timings: Timings, samples: Samples, batch: int | None) -> dict[str, float]:
-    """Latency percentiles in ms, and throughput in samples/s (calls/s where there is no batch)."""
+def latency_metrics(timings: Timings, samples: Samples, a_call: int) -> dict[str, float]:
+    """Latency percentiles in ms, and throughput in samples/s, each call taking `a_call` samples through."""
     metrics = {}
     for metric in PERCENTILES:
         if metric.quantile is not None and (quantile := f"p{metric.quantile * 100:.0f}") in samples.quantiles_ns:
             metrics[metric.name] = samples.quantiles_ns[quantile] / 1e6
     total_ns = sum(timings.all_ns)
     if total_ns:
-        metrics["throughput"] = (batch or 1) * samples.count / (total_ns / 1e9)
+        metrics["throughput"] = a_call * samples.count / (total_ns / 1e9)
     return metrics
 
 

@@ -27,7 +27,7 @@ EXPECTED = {
     "test_open_shape": "input 'x' has dynamic dimensions 1 ('width') that nothing sets; give them with shapes=",
     "test_batch_of_fixed": "batch=2 was asked for",
     "test_callable_precision": "a callable computes as it is",
-    "test_scenario": "scenario='server' is not available on this backend yet",
+    "test_scenario": "scenario='server' is not available on this backend (onnxruntime); it has single_stream",
     "test_metric": "the metric 'device' is not available on this backend yet",
 }
 

@@ -87,7 +87,7 @@ def test_latency_is_in_milliseconds_and_throughput_in_samples() -> None:
     """Calls of 2 ms on batches of 8: 4000 samples a second; without a batch 500 calls."""
     one = timings(*[(2 * MS,) * 10] * 5)
     assert latency_metrics(one, summarise(one), 8) == {"latency": 2.0, "throughput": 4000.0}
-    assert latency_metrics(one, summarise(one), None)["throughput"] == 500.0
+    assert latency_metrics(one, summarise(one), 1)["throughput"] == 500.0
 
 
 def test_a_clock_too_coarse_gives_no_throughput() -> None:

@@ -1,0 +1,90 @@
+"""Truth before time: what an engine proved to be, held against what was asked of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Final
+
+from pytest_infer.errors import PrecisionError
+from pytest_infer.workload import Precision
+
+_WIDE: Final = frozenset({Precision.FP32})
+"""What a network in a narrower type may keep some of its nodes in: what was left out of the conversion."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """What an engine was found to be, by looking at it and not at what it was asked to be.
+
+    Attributes:
+        how: what was looked at: `optimised graph`, `inspector`, `profile`, `HLO`.
+        nodes: heavy nodes (convolutions, products, attention) by the arithmetic that they compute in.
+        weights: share of the weights' numbers by the type they are kept in; empty where nobody can tell.
+        placement: nodes by who runs them (an execution provider, a device); empty where there is only one.
+        graph_captured: whether a CUDA graph stands behind each run; None where none was asked for.
+    """
+
+    how: str
+    nodes: Mapping[str, int] = field(default_factory=dict)
+    weights: Mapping[str, float] = field(default_factory=dict)
+    placement: Mapping[str, int] = field(default_factory=dict)
+    graph_captured: bool | None = None
+
+    def share(self, precision: Precision) -> float:
+        """The share of heavy nodes that compute in `precision`; 1 where there are none."""
+        total = sum(self.nodes.values())
+        return self.nodes.get(precision, 0) / total if total else 1.0
+
+    def plain(self) -> dict[str, Any]:
+        """JSON values, as a plan's facts keep them; `Proof(**...)` reads them back."""
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
+        return {key: dict(value) if isinstance(value, Mapping) else value for key, value in values.items()}
+
+
+def hold(proof: Proof, precision: Precision, model: str, *, provider: str | None = None) -> dict[str, Any]:
+    """The facts for the report, if the engine is what was asked for.
+
+    Args:
+        proof: what it was found to be.
+        precision: what was asked.
+        model: named in errors.
+        provider: who alone may run nodes; None where that is no question.
+
+    Raises:
+        PrecisionError: no heavy node computes in `precision`, one computes in another narrow type, a node runs
+            elsewhere, or the CUDA graph was not captured.
+    """
+    seen = ", ".join(f"{count} in {kind}" for kind, count in sorted(proof.nodes.items()))
+    strays = {kind: count for kind, count in proof.nodes.items() if kind != precision and kind not in _WIDE}
+    if proof.nodes and not proof.nodes.get(precision, 0):
+        raise PrecisionError(
+            f"{model}: asked for {precision}, but none of its heavy nodes computes in it ({seen}; by {proof.how}); "
+            "measuring it would put another precision's time under this name"
+        )
+    if strays:
+        raise PrecisionError(
+            f"{model}: asked for {precision}, but {seen} (by {proof.how}); measuring it would put another precision's "
+            "time under this name"
+        )
+    elsewhere = {name: count for name, count in proof.placement.items() if name != provider}
+    if provider is not None and elsewhere:
+        told = ", ".join(f"{count} on {name}" for name, count in sorted(elsewhere.items()))
+        raise PrecisionError(
+            f"{model}: asked for {provider}, but of its nodes {told}; allow it with "
+            "options={'allow_fallback': True}, which becomes part of what the measurement means"
+        )
+    if proof.graph_captured is False:
+        raise PrecisionError(f"{model}: a CUDA graph was asked for and none was captured; drop cuda_graph, or mend it")
+    facts: dict[str, Any] = {
+        "precision": str(precision),
+        f"{precision}_share": round(proof.share(precision), 4),
+        "proof": proof.how,
+    }
+    if proof.weights:
+        facts["weights"] = {kind: round(share, 4) for kind, share in sorted(proof.weights.items())}
+    if proof.placement:
+        facts["placement"] = dict(sorted(proof.placement.items()))
+    if proof.graph_captured is not None:
+        facts["cuda_graph"] = proof.graph_captured
+    return facts
