@@ -17,7 +17,7 @@ from pytest_infer.stats.gate import confirm, log_ratio, shift_ratio
 from pytest_infer.stats.mde import minimum_detectable_effect
 from pytest_infer.stats.rule import Rule
 from pytest_infer.stats.runs import Runs
-from pytest_infer.stats.shift import Shift, session_shift, shift_p
+from pytest_infer.stats.shift import Shift, ordinary, session_shift, shift_p
 from pytest_infer.stats.spread import CPU, GPU, SIZE, Prior, Spread, estimate_spread
 from pytest_infer.verdict import Change
 
@@ -43,11 +43,6 @@ STANDS_OUT: Final = 4.0
 """A recorded run this many run spreads off the others' median is measured again (DESIGN 5.3)."""
 SHIFT_P: Final = 0.01
 """A session's shift is told from here on."""
-NO_SLOW_SHIFT_P: Final = 1e-5
-NO_FAST_SHIFT_P: Final = 0.05
-"""Beyond these it is no shift that a session of this device has, and tests are judged as they are. A slower session
-excuses tests, so only the impossible is refused; a faster one accuses those that stayed as they were (most tests may
-have been made faster, and they not), so it must be an ordinary one."""
 
 
 def split_nodeid(nodeid: str) -> tuple[str, str]:
@@ -195,7 +190,7 @@ class Gate:
         if shift is None:
             return None
         p = float(shift_p(shift, self._spread("latency"), round(float(np.median(sessions)))))
-        how = "relative to it" if _ordinary(p) else "as they are, since no session of this device explains it"
+        how = "relative to it" if ordinary(p) else "as they are, since no session of this device explains it"
         p = min(p, 1.0 - p)
         if p > SHIFT_P:
             return None
@@ -236,7 +231,7 @@ class Gate:
         shift = session_shift(np.array(others)) if others else None
         if shift is None:
             return None
-        return shift if _ordinary(float(shift_p(shift, self._spread(metric), sessions))) else None
+        return shift if ordinary(float(shift_p(shift, self._spread(metric), sessions))) else None
 
     def _runs(self, entry: Entry, metric: str) -> Runs | None:
         return runs_of(entry, metric, self._sessions())
@@ -264,11 +259,6 @@ class Gate:
 
     def _sessions(self) -> set[str]:
         return {run.session for file in self._all_files() for entry in file.entries.values() for run in entry.runs}
-
-
-def _ordinary(p: float) -> bool:
-    """Whether a shift with this one-sided p (small: slower) is one that sessions of the device have."""
-    return p > NO_SLOW_SHIFT_P and 1.0 - p > NO_FAST_SHIFT_P
 
 
 def _blind(runs: Runs, spread: Spread, rule: Rule, shift: Shift | None) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from scipy import special
@@ -67,10 +67,15 @@ def budget_confirm(fresh: Array, limit: float, spread: Spread) -> BudgetInterval
         limit: the budget, as y.
         spread: the device's; the fresh runs' own spread moderates it.
     """
-    estimate, over = float(fresh.mean()), float(beyond(fresh, limit, spread, OVER))
-    reach = estimate - limit - over
-    grossly = float(fresh.min()) - limit > GROSS
-    return BudgetInterval(estimate=estimate, low=estimate - reach, high=estimate + reach, over=over > 0 or grossly)
+    estimate = float(fresh.mean())
+    reach = estimate - limit - float(beyond(fresh, limit, spread, OVER))
+    over = bool(over_limit(fresh, limit, spread))
+    return BudgetInterval(estimate=estimate, low=estimate - reach, high=estimate + reach, over=over)
+
+
+def over_limit(fresh: Array, limit: float, spread: Spread) -> Any:
+    """(...) whether K fresh runs (..., K) are over: their interval lies wholly beyond the limit, or all of them far."""
+    return (beyond(fresh, limit, spread, OVER) > 0) | (fresh.min(axis=-1) - limit > GROSS)
 
 
 def beyond(y: Array, limit: float, spread: Spread, level: float) -> Array:

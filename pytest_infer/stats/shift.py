@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from scipy import special
@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from pytest_infer.stats.spread import Spread
 
 FEWEST_TESTS: Final = 7  # others than the one that is judged: relative from the eighth test on
+NO_SLOW_SHIFT_P: Final = 1e-5
+NO_FAST_SHIFT_P: Final = 0.005
+"""Beyond these it is no shift that a session of this device has, and tests are judged as they are. A slower session
+excuses tests, so only the impossible is refused; a faster one accuses those that stayed as they were (most tests may
+have been made faster, and they not), so it must be an ordinary one."""
 _MAD_TO_SD: Final = 1.4826  # 1 / norm.ppf(0.75)
 _MAD_EFFICIENCY: Final = 0.37  # of the variance estimate, asymptotically (Rousseeuw & Croux 1993)
 
@@ -85,3 +90,8 @@ def shift_p(shift: Shift, spread: Spread, sessions: int) -> Real:
     df = variance**2 / (common**2 / spread.common.df + error**2 / shift.df)
     p: Array = np.asarray(special.stdtr(df, -shift.value / np.sqrt(variance)))
     return float(p) if p.ndim == 0 else p
+
+
+def ordinary(p: Real) -> Any:
+    """Whether a shift with this one-sided p (small: slower) is one that sessions of the device have; elementwise."""
+    return (p > NO_SLOW_SHIFT_P) & (1.0 - p > NO_FAST_SHIFT_P)

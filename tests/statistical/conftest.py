@@ -12,7 +12,7 @@ import pytest
 from pytest_infer.stats.reference import reference, without_shifts
 from pytest_infer.stats.rule import Rule, whole_margin
 from pytest_infer.stats.runs import Runs, summarise
-from pytest_infer.stats.shift import session_shift
+from pytest_infer.stats.shift import ordinary, session_shift, shift_p
 from pytest_infer.stats.spread import GPU, Prior, Spread, estimate_spread
 
 if TYPE_CHECKING:
@@ -90,15 +90,18 @@ class Devices:
         """(N, T) which tests are called regressed where `slower` (log, (N, T)) happened to them."""
         fresh = self.fresh + np.broadcast_to(slower, self.fresh.shape[:2])[..., None]
         judged = [
-            whole_margin(
-                reference(runs, spread or self.spread, self.shift(fresh, test) if relative else None),
-                fresh[:, test],
-                RULE,
-            )
-            > 0
+            self._judged(runs, fresh[:, test], spread or self.spread, self.shift(fresh, test) if relative else None)
             for test, runs in enumerate(self.entries)
         ]
         return np.stack(judged, axis=-1)
+
+    def _judged(self, runs: Runs, fresh: Array, spread: Spread, shift: Shift | None) -> NDArray[np.bool_]:
+        """(N,) one test on each device; a shift that no session of the device has is left aside, as `Gate` does."""
+        as_it_is: NDArray[np.bool_] = whole_margin(reference(runs, spread), fresh, RULE) > 0
+        if shift is None:
+            return as_it_is
+        relative = whole_margin(reference(runs, spread, shift), fresh, RULE) > 0
+        return np.where(ordinary(shift_p(shift, spread, runs.sessions)), relative, as_it_is)
 
     def some(self, count: int, seed: int) -> NDArray[np.bool_]:
         """(N, T) `count` tests of each device, at random places."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from pytest_infer.stats.budget_interval import CLEARLY_OVER, CLEARLY_WITHIN, OVER, beyond
+from pytest_infer.stats.budget_interval import CLEARLY_OVER, CLEARLY_WITHIN, beyond, over_limit
 from pytest_infer.stats.moderation import Variance
 from pytest_infer.stats.spread import CPU, GPU, Spread, estimate_spread
 
@@ -31,7 +31,7 @@ def fails(distance: float, spread: Spread) -> NDArray[np.bool_]:
     y = np.log1p(distance) + RUN_SD * np.random.default_rng(4).standard_normal((200_000, 4))
     one = y[:, :1]
     over, within = beyond(one, 0.0, spread, CLEARLY_OVER) > 0, beyond(-one, 0.0, spread, CLEARLY_WITHIN) > 0
-    confirmed: NDArray[np.bool_] = over | (~within & (beyond(y[:, 1:], 0.0, spread, OVER) > 0))
+    confirmed: NDArray[np.bool_] = over | (~within & over_limit(y[:, 1:], 0.0, spread))
     return confirmed
 
 
