@@ -90,18 +90,35 @@ class BuiltPlan:
 class LoadedEngine(Protocol):
     """An engine ready to run."""
 
-    inputs: tuple[TensorSpec, ...]
-    """Every dimension a number."""
-    outputs: tuple[str, ...]
-    """Output names, in the model's order."""
-    proof: Proof
-    """What it was found to be; it is held against what was asked before anything is timed."""
-    facts: Mapping[str, Any]
-    """What else a report should tell: provider, threads, library."""
-    costs: Mapping[str, float]
-    """What it takes by metric name (`device_memory` in MB), beyond build, load and size."""
-    in_flight: int
-    """How many inferences one call of what `bind` gives makes: 1, but where requests overlap (scenario offline)."""
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        """What it takes, every dimension a number."""
+        ...
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Output names, in the model's order."""
+        ...
+
+    @property
+    def proof(self) -> Proof:
+        """What it was found to be; it is held against what was asked before anything is timed."""
+        ...
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What else a report should tell: provider, threads, library."""
+        ...
+
+    @property
+    def costs(self) -> Mapping[str, float]:
+        """What it takes by metric name (`device_memory` in MB), beyond build, load and size."""
+        ...
+
+    @property
+    def in_flight(self) -> int:
+        """How many inferences one call of what `bind` gives makes: 1, but where requests overlap (scenario offline)."""
+        ...
 
     def infer(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
         """Run once on arrays of exactly the shapes of `inputs`."""
@@ -119,8 +136,15 @@ class LoadedEngine(Protocol):
 class AnyBackend(Protocol):
     """What every backend says of itself."""
 
-    name: str
-    scenarios: frozenset[Scenario]
+    @property
+    def name(self) -> str:
+        """Part of a plan's key."""
+        ...
+
+    @property
+    def scenarios(self) -> frozenset[Scenario]:
+        """How requests may arrive."""
+        ...
 
     def refuses(self, precision: Precision, device: Device) -> str | None:
         """Why this backend can't compute in `precision` on `device` (the test is skipped with it), or None."""

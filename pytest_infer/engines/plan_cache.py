@@ -17,6 +17,8 @@ from pytest_infer.engines.base import BuiltPlan
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+_LAYOUT: Final = 2
+"""Part of every key: raise it when what lies in an entry is read otherwise than it was written."""
 _ENTRY: Final = "entry.json"
 _PLAN: Final = "plan"
 
@@ -44,7 +46,7 @@ class PlanCache:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with contextlib.suppress(OSError):
             self._folder.chmod(0o700)
-        digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:32]
+        digest = hashlib.sha256(json.dumps({"layout": _LAYOUT, **key}, sort_keys=True).encode()).hexdigest()[:32]
         entry = self._folder / digest
         with filelock.FileLock(self._folder / f"{digest}.lock"):
             if not fresh and (plan := _read(entry)) is not None:
