@@ -117,7 +117,7 @@ def _checked(value: Any, spec: TensorSpec, where: str) -> NDArray[Any]:
 
 def _repeated(array: NDArray[Any], spec: TensorSpec) -> NDArray[Any]:
     if not spec.shape or array.shape[0] == spec.shape[0]:
-        return np.ascontiguousarray(array)
+        return np.asarray(array, order="C")  # np.ascontiguousarray would make one dimension of none
     wanted = int(spec.shape[0])
     times = -(-wanted // array.shape[0])
     return np.ascontiguousarray(np.concatenate([array] * times)[:wanted])

@@ -1,0 +1,32 @@
+"""The shapes that an engine runs at: the model's, every dimension made a number."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_infer.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_infer.engines.base import BuildRequest
+    from pytest_infer.workload import TensorSpec
+
+
+def resolved(specs: Sequence[TensorSpec], request: BuildRequest) -> tuple[TensorSpec, ...]:
+    """The model's inputs as `request` asks for them: dynamic dimensions from its batch and shapes.
+
+    Raises:
+        UsageError: shapes for an input that isn't there, a dimension that stays dynamic, a batch that fits nowhere.
+    """
+    names = [spec.name for spec in specs]
+    for name in request.shapes:
+        if name not in names:
+            raise UsageError(f"{request.model}: shapes names {name!r}; the model's inputs are {', '.join(names)}")
+    found = tuple(spec.resolved(request.batch, request.shapes, str(request.model)) for spec in specs)
+    if request.batch is not None and found and all(spec.shape[:1] != (request.batch,) for spec in found):
+        raise UsageError(
+            f"{request.model}: batch={request.batch} was asked for, but its first dimensions are fixed at "
+            f"{[spec.shape[0] if spec.shape else None for spec in found]}; export it with a dynamic one, or drop batch"
+        )
+    return found
