@@ -19,25 +19,30 @@ CALLABLE: Final = "callable"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _BuiltIn:
-    """Where a backend is, and what it needs: imported only when a test asks for it."""
+    """Where a backend is, and what it needs (any of `packages`): imported only when a test asks for it."""
 
     module: str
     name: str
-    package: str
+    packages: tuple[str, ...]
     extra: str
 
 
 _BUILT_IN: Final = {
     "onnxruntime": _BuiltIn(
-        module="onnxruntime", name="OnnxRuntimeBackend", package="onnxruntime", extra="onnxruntime"
+        module="onnxruntime", name="OnnxRuntimeBackend", packages=("onnxruntime",), extra="onnxruntime"
     ),
-    "openvino": _BuiltIn(module="openvino", name="OpenVinoBackend", package="openvino", extra="openvino"),
-    "tensorrt": _BuiltIn(module="tensorrt", name="TensorRTBackend", package="tensorrt", extra="tensorrt"),
+    "openvino": _BuiltIn(module="openvino", name="OpenVinoBackend", packages=("openvino",), extra="openvino"),
+    "tensorrt": _BuiltIn(
+        module="tensorrt", name="TensorRTBackend", packages=("tensorrt", "tensorrt_bindings"), extra="tensorrt"
+    ),
     "tensorrt-rtx": _BuiltIn(
-        module="tensorrt", name="TensorRTRTXBackend", package="tensorrt_rtx", extra="tensorrt-rtx"
+        module="tensorrt",
+        name="TensorRTRTXBackend",
+        packages=("tensorrt_rtx", "tensorrt_rtx_bindings"),
+        extra="tensorrt-rtx",
     ),
-    "torch": _BuiltIn(module="torch", name="TorchBackend", package="torch", extra="torch"),
-    "jax": _BuiltIn(module="jax", name="JaxBackend", package="jax", extra="jax"),
+    "torch": _BuiltIn(module="torch", name="TorchBackend", packages=("torch",), extra="torch"),
+    "jax": _BuiltIn(module="jax", name="JaxBackend", packages=("jax",), extra="jax"),
 }
 
 
@@ -53,8 +58,8 @@ def find_backend(name: str) -> Backend | CompilingBackend:
         close = difflib.get_close_matches(base, (*_BUILT_IN, CALLABLE), n=1, cutoff=0.5)
         hint = f"; did you mean {close[0]!r}?" if close else f"; there is {', '.join((*_BUILT_IN, CALLABLE))}"
         raise UsageError(f"no backend {name!r}{hint}")
-    if importlib.util.find_spec(known.package) is None:
-        raise MissingDependencyError(known.package, known.extra, f"backend {name!r}")
+    if all(importlib.util.find_spec(package) is None for package in known.packages):
+        raise MissingDependencyError(known.packages[0], known.extra, f"backend {name!r}")
     backend: Backend | CompilingBackend = getattr(
         importlib.import_module(f"pytest_infer.engines.{known.module}"), known.name
     )(variant)

@@ -9,7 +9,7 @@ from typing import Any, Final
 from pytest_infer.errors import PrecisionError
 from pytest_infer.workload import Precision
 
-_WIDE: Final = frozenset({Precision.FP32})
+_WIDE: Final = frozenset({Precision.FP32, Precision.TF32})
 """What a network in a narrower type may keep some of its nodes in: what was left out of the conversion."""
 
 
@@ -22,6 +22,7 @@ class Proof:
         nodes: heavy nodes (convolutions, products, attention) by the arithmetic that they compute in.
         weights: share of the weights' numbers by the type they are kept in; empty where nobody can tell.
         placement: nodes by who runs them (an execution provider, a device); empty where there is only one.
+        provider: who alone may run them; None where that is no question.
         graph_captured: whether a CUDA graph stands behind each run; None where none was asked for.
     """
 
@@ -29,6 +30,7 @@ class Proof:
     nodes: Mapping[str, int] = field(default_factory=dict)
     weights: Mapping[str, float] = field(default_factory=dict)
     placement: Mapping[str, int] = field(default_factory=dict)
+    provider: str | None = None
     graph_captured: bool | None = None
 
     def share(self, precision: Precision) -> float:
@@ -42,21 +44,21 @@ class Proof:
         return {key: dict(value) if isinstance(value, Mapping) else value for key, value in values.items()}
 
 
-def hold(proof: Proof, precision: Precision, model: str, *, provider: str | None = None) -> dict[str, Any]:
+def hold(proof: Proof, precision: Precision, model: str) -> dict[str, Any]:
     """The facts for the report, if the engine is what was asked for.
 
     Args:
         proof: what it was found to be.
         precision: what was asked.
         model: named in errors.
-        provider: who alone may run nodes; None where that is no question.
 
     Raises:
         PrecisionError: no heavy node computes in `precision`, one computes in another narrow type, a node runs
             elsewhere, or the CUDA graph was not captured.
     """
     seen = ", ".join(f"{count} in {kind}" for kind, count in sorted(proof.nodes.items()))
-    strays = {kind: count for kind, count in proof.nodes.items() if kind != precision and kind not in _WIDE}
+    allowed = {precision} if precision is Precision.FP32 else {precision, *_WIDE}
+    strays = {kind: count for kind, count in proof.nodes.items() if kind not in allowed}
     if proof.nodes and not proof.nodes.get(precision, 0):
         raise PrecisionError(
             f"{model}: asked for {precision}, but none of its heavy nodes computes in it ({seen}; by {proof.how}); "
@@ -67,15 +69,17 @@ def hold(proof: Proof, precision: Precision, model: str, *, provider: str | None
             f"{model}: asked for {precision}, but {seen} (by {proof.how}); measuring it would put another precision's "
             "time under this name"
         )
-    elsewhere = {name: count for name, count in proof.placement.items() if name != provider}
-    if provider is not None and elsewhere:
+    elsewhere = {name: count for name, count in proof.placement.items() if name != proof.provider}
+    if proof.provider is not None and elsewhere:
         told = ", ".join(f"{count} on {name}" for name, count in sorted(elsewhere.items()))
         raise PrecisionError(
-            f"{model}: asked for {provider}, but of its nodes {told}; allow it with "
+            f"{model}: asked for {proof.provider}, but of its nodes {told}; allow it with "
             "options={'allow_fallback': True}, which becomes part of what the measurement means"
         )
     if proof.graph_captured is False:
-        raise PrecisionError(f"{model}: a CUDA graph was asked for and none was captured; drop cuda_graph, or mend it")
+        raise PrecisionError(
+            f"{model}: a CUDA graph was asked for and none was captured (by {proof.how}); drop cuda_graph, or mend it"
+        )
     facts: dict[str, Any] = {
         "precision": str(precision),
         f"{precision}_share": round(proof.share(precision), 4),

@@ -1,0 +1,121 @@
+"""What of CUDA an engine's run path needs, as a small protocol with two implementations.
+
+cuda-core is the default. PyCUDA is used where the test already lives in one of its contexts, so that engine and test
+share it; it has no CUDA graphs. Memory is given back when the object that stands for it is dropped.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from pytest_infer.device.fingerprint import Device
+
+
+class DeviceMemory(Protocol):
+    """A piece of the GPU's memory."""
+
+    address: int
+    size: int
+    """Bytes."""
+
+
+class HostMemory(Protocol):
+    """A piece of pinned host memory, which the GPU copies from and to by itself."""
+
+    content: NDArray[Any]
+    """Its bytes (uint8), without a copy."""
+
+
+class Event(Protocol):
+    """A mark in a stream."""
+
+    def ms_since(self, earlier: Any) -> float:
+        """Milliseconds of GPU time since an earlier event, both reached."""
+        ...
+
+
+class Graph(Protocol):
+    """Work that was captured, to be launched as one."""
+
+    def launch(self) -> None:
+        """Enqueue it on the stream that it was captured on."""
+        ...
+
+
+class Stream(Protocol):
+    """A queue of work on the GPU. Copies are prepared once and enqueued many times, so that a run does little.
+
+    They take the memory that the same `Cuda` gave.
+    """
+
+    handle: int
+    """The `cudaStream_t`."""
+
+    def copy_in(self, target: Any, source: Any, size: int) -> Callable[[], object]:
+        """A callable that enqueues a copy of the first `size` bytes from the host to the device."""
+        ...
+
+    def copy_out(self, target: Any, source: Any, size: int) -> Callable[[], object]:
+        """A callable that enqueues a copy of the first `size` bytes from the device to the host."""
+        ...
+
+    def synchronize(self) -> None:
+        """Wait until all enqueued work is done."""
+        ...
+
+    def record(self) -> Event:
+        """Enqueue a mark."""
+        ...
+
+    def capture(self, work: Callable[[], object]) -> Graph:
+        """What `work` enqueues, as a graph, without running it.
+
+        Raises:
+            CaptureError: it can't be captured, with the reason.
+        """
+        ...
+
+
+class Cuda(Protocol):
+    """One GPU, current in this thread."""
+
+    name: str
+    """The package behind it, for reports."""
+
+    def allocate(self, size: int) -> DeviceMemory:
+        """Memory of at least `size` bytes on the device."""
+        ...
+
+    def pin(self, size: int) -> HostMemory:
+        """Pinned memory of `size` bytes on the host."""
+        ...
+
+    def stream(self) -> Stream:
+        """A new stream of its own."""
+        ...
+
+
+class CaptureError(Exception):
+    """Work that can't become a CUDA graph; told to whoever asked for one as a missing capture."""
+
+
+def open_cuda(device: Device) -> Cuda:
+    """CUDA on `device`, current in this thread.
+
+    Raises:
+        MissingDependencyError: neither cuda-core nor a PyCUDA context is there. DeviceError: no such GPU, no driver.
+    """
+    driver = sys.modules.get("pycuda.driver")
+    if driver is not None and driver.Context.get_current() is not None:
+        from pytest_infer.engines.tensorrt.cuda_pycuda import PyCuda
+
+        return PyCuda(driver)
+    from pytest_infer.engines.tensorrt.cuda_core import open_cuda_core
+
+    return open_cuda_core(device.uuid)

@@ -1,0 +1,133 @@
+"""CUDA through NVIDIA's cuda-core (1.0 or later)."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+from functools import partial
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pytest_infer.engines.tensorrt.cuda import CaptureError
+from pytest_infer.errors import DeviceError, MissingDependencyError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_infer.engines.tensorrt.cuda import Cuda
+
+
+def open_cuda_core(uuid: str) -> Cuda:
+    """The GPU of that UUID, current in this thread; the only one that CUDA sees, whatever its name.
+
+    Raises:
+        MissingDependencyError: cuda-core or the bindings under it are not installed. DeviceError: no driver, no GPU.
+    """
+    try:
+        core: Any = import_module("cuda.core")
+    except ImportError as error:
+        there = not isinstance(error, ModuleNotFoundError) or error.name == "cuda.bindings"
+        package = "cuda-bindings" if there else "cuda-core"  # the second does not bring the first by itself
+        raise MissingDependencyError(package, "tensorrt", "running a TensorRT engine") from None
+    try:
+        seen = core.Device.get_all_devices()
+        # The process that measures sees one GPU only, and MIG instances have names of several forms.
+        chosen = list(seen) if len(seen) == 1 else [one for one in seen if _bare(str(one.uuid)) == _bare(uuid)]
+        if chosen:
+            return _CudaCore(core, chosen[0])
+    except Exception as error:  # each layer under it has exceptions of its own
+        raise DeviceError(f"CUDA can't be used here: {error}; a TensorRT engine runs on an NVIDIA GPU") from error
+    raise DeviceError(f"CUDA sees {len(seen)} GPUs, and none is {uuid}; look at CUDA_VISIBLE_DEVICES")
+
+
+def _bare(uuid: str) -> str:
+    return uuid.removeprefix("MIG-").removeprefix("GPU-")
+
+
+class _CudaCore:
+    name = "cuda-core"
+
+    def __init__(self, core: Any, device: Any) -> None:
+        device.set_current()
+        self._core = core
+        self._device = device
+        self._pinned = core.LegacyPinnedMemoryResource()
+
+    def allocate(self, size: int) -> _DeviceMemory:
+        buffer = self._device.allocate(size, stream=self._device.default_stream)
+        self._device.default_stream.sync()  # it is stream-ordered: other streams may use it from here on
+        return _DeviceMemory(buffer)
+
+    def pin(self, size: int) -> _HostMemory:
+        return _HostMemory(self._pinned.allocate(size))
+
+    def stream(self) -> _Stream:
+        return _Stream(self._core, self._device, self._device.create_stream())
+
+
+class _DeviceMemory:
+    def __init__(self, buffer: Any) -> None:
+        self.buffer = buffer
+        self.address = int(buffer.handle)
+        self.size = int(buffer.size)
+
+
+class _HostMemory:
+    def __init__(self, buffer: Any) -> None:
+        self.buffer = buffer
+        self.address = int(buffer.handle)
+        self.content = np.ctypeslib.as_array((ctypes.c_uint8 * buffer.size).from_address(self.address))
+
+
+class _Event:
+    def __init__(self, event: Any) -> None:
+        self._event = event
+
+    def ms_since(self, earlier: _Event) -> float:
+        return float(self._event - earlier._event)
+
+
+class _Graph:
+    def __init__(self, graph: Any, stream: Any) -> None:
+        self.launch = partial(graph.launch, stream)
+
+
+class _Stream:
+    def __init__(self, core: Any, device: Any, stream: Any) -> None:
+        self.handle = int(stream.handle)
+        self.synchronize = stream.sync
+        self._core = core
+        self._device = device
+        self._stream = stream
+
+    def copy_in(self, target: _DeviceMemory, source: _HostMemory, size: int) -> Callable[[], object]:
+        return self._copy(target, source, size)
+
+    def copy_out(self, target: _HostMemory, source: _DeviceMemory, size: int) -> Callable[[], object]:
+        return self._copy(target, source, size)
+
+    def _copy(
+        self, target: _DeviceMemory | _HostMemory, source: _DeviceMemory | _HostMemory, size: int
+    ) -> Callable[[], object]:
+        # A buffer copies as a whole: these two are as long as the copy, and keep the memory that they look into.
+        view = self._core.Buffer.from_handle
+        begin = view(source.address, size, owner=source.buffer)
+        return partial(begin.copy_to, view(target.address, size, owner=target.buffer), stream=self._stream)
+
+    def record(self) -> _Event:
+        event = self._device.create_event(options=self._core.EventOptions(timing_enabled=True))
+        return _Event(self._stream.record(event))
+
+    def capture(self, work: Callable[[], object]) -> _Graph:
+        builder = self._stream.create_graph_builder()
+        try:
+            builder.begin_building(mode="thread_local")
+            work()
+            return _Graph(builder.end_building().complete(), self._stream)
+        except Exception as error:  # CUDA's own, or TensorRT's refusal to enqueue
+            raise CaptureError(str(error)) from error
+        finally:
+            with contextlib.suppress(Exception):  # ending a capture that broke fails once more
+                builder.close()

@@ -1,0 +1,75 @@
+"""CUDA through PyCUDA, in the context that the test has made current. It has no CUDA graphs."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pytest_infer.engines.tensorrt.cuda import CaptureError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class PyCuda:
+    """The current context of `pycuda.driver`."""
+
+    name = "pycuda"
+
+    def __init__(self, driver: Any) -> None:
+        """Use the module `pycuda.driver`."""
+        self._driver = driver
+
+    def allocate(self, size: int) -> _DeviceMemory:
+        """Memory of `size` bytes on the device."""
+        return _DeviceMemory(self._driver.mem_alloc(size), size)
+
+    def pin(self, size: int) -> _HostMemory:
+        """Pinned memory of `size` bytes on the host."""
+        return _HostMemory(self._driver.pagelocked_empty(size, np.uint8))
+
+    def stream(self) -> _Stream:
+        """A new stream of its own."""
+        return _Stream(self._driver)
+
+
+class _DeviceMemory:
+    def __init__(self, allocation: Any, size: int) -> None:
+        self._allocation = allocation  # frees when it is dropped
+        self.address = int(allocation)
+        self.size = size
+
+
+class _HostMemory:
+    def __init__(self, content: Any) -> None:
+        self.content = content
+
+
+class _Event:
+    def __init__(self, event: Any) -> None:
+        self._event = event
+
+    def ms_since(self, earlier: _Event) -> float:
+        return float(self._event.time_since(earlier._event))
+
+
+class _Stream:
+    def __init__(self, driver: Any) -> None:
+        self._driver = driver
+        self._stream = driver.Stream()
+        self.handle = int(self._stream.handle)
+        self.synchronize = self._stream.synchronize
+
+    def copy_in(self, target: _DeviceMemory, source: _HostMemory, size: int) -> Callable[[], object]:
+        return partial(self._driver.memcpy_htod_async, target.address, source.content[:size], self._stream)
+
+    def copy_out(self, target: _HostMemory, source: _DeviceMemory, size: int) -> Callable[[], object]:
+        return partial(self._driver.memcpy_dtoh_async, target.content[:size], source.address, self._stream)
+
+    def record(self) -> _Event:
+        return _Event(self._driver.Event().record(self._stream))
+
+    def capture(self, work: Callable[[], object]) -> Any:
+        raise CaptureError(f"PyCUDA has no CUDA graphs, {work} stays as it is; use cuda-core for them")
