@@ -11,7 +11,7 @@ import numpy as np
 from pytest_infer.accuracy import Accuracy, accuracy
 from pytest_infer.engines.inputs import named
 from pytest_infer.engines.target import CallableTarget, InferEngine
-from pytest_infer.errors import UsageError
+from pytest_infer.errors import PrecisionError, UsageError
 from pytest_infer.workload import Precision
 
 if TYPE_CHECKING:
@@ -52,7 +52,8 @@ def _expected(
     outputs: Outputs,
     open_engine: Callable[[Any, Precision], InferEngine | CallableTarget],
 ) -> tuple[Outputs | None, str]:
-    if reference is None:
+    asked = reference is not None
+    if not asked:
         reference = Precision.FP32
     if isinstance(reference, InferEngine):
         return reference.run_all(inputs), f"reference: {reference!r}"
@@ -67,7 +68,12 @@ def _expected(
     )
     if model is None and precision is engine.workload.precision:
         return (outputs, "reference: the engine itself") if precision is Precision.FP32 else (None, "")
-    other = open_engine(model, precision)
+    try:
+        other = open_engine(model, precision)
+    except PrecisionError as error:
+        if asked:
+            raise
+        return None, f"no reference: there is no {precision} of the model ({error}); give one with reference=..."
     try:
         if not isinstance(other, InferEngine):
             raise UsageError(f"reference={reference!r} is no engine")
@@ -80,9 +86,11 @@ def _expected(
 
 def _hold_callable(target: CallableTarget, reference: Any, inputs: Any, labels: Any) -> Accuracy:
     args, kwargs = target.arguments(inputs)[0]
-    outputs = _as_outputs(target(*args, **kwargs), ())
-    expected = None
-    if reference is not None:
+    outputs = _as_outputs(target.apply(*args, **kwargs), ())
+    expected: Outputs | None = None
+    if isinstance(reference, InferEngine):
+        expected = reference.run_all(kwargs or args)
+    elif reference is not None:
         if not callable(reference):
             raise UsageError(f"reference={reference!r}: the reference of a callable is a callable")
         expected = _as_outputs(reference(*args, **kwargs), ())

@@ -33,6 +33,7 @@ class BuildRequest:
         shapes: other dynamic dimensions, by input name.
         options: the backend's own.
         calibration: the user's samples, for a precision that needs them.
+        ranges: the folder where the ranges of calibrations are kept; None keeps none.
         threads: host threads that the engine may use.
         scenario: how requests arrive.
     """
@@ -44,6 +45,7 @@ class BuildRequest:
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     calibration: CalibrationSet | None = None
+    ranges: Path | None = None
     threads: int = 1
     scenario: Scenario = Scenario.SINGLE_STREAM
 
@@ -55,6 +57,7 @@ class CompileRequest:
     Attributes:
         model: the user's object: a module, an exported program, a function; or the path of a file that holds one.
         example: one input by position or by name, as the user gave it; None where nobody did.
+        fresh: whether nothing that a library kept of earlier compilations may be used: their time is what is asked.
     """
 
     model: Any
@@ -66,6 +69,7 @@ class CompileRequest:
     options: Mapping[str, Any] = field(default_factory=dict)
     threads: int = 1
     scenario: Scenario = Scenario.SINGLE_STREAM
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,7 +32,7 @@ class Surroundings:
     """Where engines are built: device, backends by name, folders that models are searched in, plan cache, threads.
 
     `memory` measures host memory of a stretch of code: it is called before loading, and what it gives is called after,
-    for (resident, peak) growth in MB or None.
+    for (resident, peak) growth in MB or None. `tell` is given a line for each step of a long build.
     """
 
     device: Device
@@ -42,6 +42,7 @@ class Surroundings:
     plans: PlanCache
     threads: int
     memory: Callable[[], Callable[[], tuple[float, float] | None]]
+    tell: Callable[[str], None] = lambda _line: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +70,8 @@ def open_target(request: EngineRequest, around: Surroundings) -> InferEngine | C
     if request.backend == CALLABLE:
         return _callable_target(request)
     backend = around.backend(request.backend)
+    if hasattr(backend, "tell"):
+        backend.tell = around.tell
     if request.scenario not in backend.scenarios:
         raise UsageError(
             f"scenario={str(request.scenario)!r} is not available on this backend ({request.backend}); it has "
@@ -86,7 +89,7 @@ def open_target(request: EngineRequest, around: Surroundings) -> InferEngine | C
     _check_precision(backend, precision, around.device)
     with tempfile.TemporaryDirectory(prefix="pytest-infer-calibration-") as spool:
         samples = None
-        if precision is Precision.INT8 and request.calibration is not None:
+        if precision in {Precision.INT8, Precision.FP8} and request.calibration is not None:
             samples = CalibrationSet.spool(request.calibration, Path(spool), inputs(model))
         build = BuildRequest(
             model=model,
@@ -96,6 +99,7 @@ def open_target(request: EngineRequest, around: Surroundings) -> InferEngine | C
             shapes=request.shapes,
             options=request.options,
             calibration=samples,
+            ranges=around.plans.ranges,
             threads=around.threads,
             scenario=request.scenario,
         )
@@ -135,18 +139,22 @@ def _compiled(backend: CompilingBackend, request: EngineRequest, around: Surroun
         model = find_model(model, around.test_folder, around.root)
     precision = request.precision or Precision.FP32
     _check_precision(backend, precision, around.device)
-    if request.calibration is not None:
-        raise UsageError(f"backend {request.backend!r} calibrates nothing: leave calibration out")
+    if precision is Precision.INT8 and request.calibration is not None:
+        raise PrecisionRefusedError(
+            f"{precision} on {around.device.name}: backend {request.backend!r} quantizes no model by itself; give it "
+            "one that is quantized, and no calibration"
+        )
     build = CompileRequest(
         model=model,
         device=around.device,
-        example=request.inputs,
+        example=request.inputs() if callable(request.inputs) else request.inputs,  # making it is no part of the build
         precision=precision,
         batch=request.batch,
         shapes=request.shapes,
         options=request.options,
         threads=around.threads,
         scenario=request.scenario,
+        fresh=request.fresh_build,
     )
     finish = around.memory()
     begun = time.perf_counter()

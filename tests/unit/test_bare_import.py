@@ -13,7 +13,10 @@ import pytest
 
 import pytest_infer
 
-EXTRAS = ["onnxruntime", "onnx", "torch", "tensorrt", "openvino", "jinja2", "plotly", "fsspec", "sklearn"]
+EXTRAS = [
+    *("onnxruntime", "onnx", "torch", "jax", "tensorrt", "tensorrt_rtx", "openvino", "cuda", "pycuda"),
+    *("jinja2", "plotly", "fsspec", "sklearn"),
+]
 HEAVY = ["numpy", "scipy", "onnxruntime", "onnx", "rich", "msgspec"]
 
 IMPORT_ALL = """
