@@ -22,5 +22,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="let one of the vision networks compute all TIMES times, like SqueezeNet:20; repeatable",
     )
     group.addoption(
+        "--minilm-slowdown", type=int, default=1, metavar="TIMES", help="let the encoder compute all TIMES times"
+    )
+    group.addoption(
         "--callable-slowdown", type=int, default=1, metavar="TIMES", help="let the callables compute all TIMES times"
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from filelock import FileLock
@@ -16,7 +16,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def provide(item: pytest.Item, make: Callable[[Path], None], *, version: int, times: int) -> None:
+def provide(
+    item: pytest.Item,
+    make: Callable[[Path], None],
+    *,
+    version: int,
+    times: int = 1,
+    load: Callable[[Path], Any] | None = None,
+) -> Path:
     """Make the network that a test's marker names, and point the marker at it where it lies or is called otherwise.
 
     Args:
@@ -24,17 +31,27 @@ def provide(item: pytest.Item, make: Callable[[Path], None], *, version: int, ti
         make: writes the network to a file.
         version: of what `make` writes; files of another version are made anew.
         times: how often the network is to compute the same.
+        load: makes of the file the object that the marker is to name, for backends that measure objects.
+
+    Returns:
+        Where the file lies.
     """
-    asked = next(
-        item.path.parent / mark.kwargs["model"] for mark in item.iter_markers("infer") if "model" in mark.kwargs
-    )
+    asked = item.path.parent / named(item, "model")
     path = _made(asked, make, version)
     if times > 1:
         plain = path
         slow = asked.with_stem(f"{asked.stem}-x{times}")
         path = _made(slow, lambda target: slow_down(plain, times, target), version)
-    if path != asked:
+    if load is not None:
+        item.add_marker(pytest.mark.infer(model=load(path)), append=False)
+    elif path != asked:
         item.add_marker(pytest.mark.infer(model=str(path)), append=False)
+    return path
+
+
+def named(item: pytest.Item, key: str) -> Any:
+    """What the nearest of a test's markers says of `key`; None where none does."""
+    return next((mark.kwargs[key] for mark in item.iter_markers("infer") if key in mark.kwargs), None)
 
 
 def _made(path: Path, make: Callable[[Path], None], version: int) -> Path:

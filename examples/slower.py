@@ -21,7 +21,8 @@ def slow_down(model: Path, times: int, target: Path) -> None:
     network = onnx.load(model)
     graph = network.graph
     weights = {tensor.name for tensor in graph.initializer}
-    entry = next(value.name for value in graph.input if value.name not in weights)
+    first = next(value for value in graph.input if value.name not in weights)
+    entry, kind = first.name, first.type.tensor_type.elem_type
     result = graph.output[0].name
     layers = list(graph.node)
     del graph.node[:]
@@ -33,7 +34,7 @@ def slow_down(model: Path, times: int, target: Path) -> None:
                 names[name] = name if last else f"{name}_{number}"
         graph.node.extend(_renamed(layers, names, number))
         if not last:
-            graph.node.extend(_perturbed(entry, names[result], number))
+            graph.node.extend(_perturbed(entry, kind, names[result], number))
     del graph.value_info[:]
     onnx.save(network, target)
 
@@ -48,9 +49,9 @@ def _renamed(layers: list[onnx.NodeProto], names: dict[str, str], number: int) -
         yield copy
 
 
-def _perturbed(entry: str, result: str, number: int) -> Iterator[onnx.NodeProto]:
-    """The next copy's input: `entry` plus zero."""
+def _perturbed(entry: str, kind: int, result: str, number: int) -> Iterator[onnx.NodeProto]:
+    """The next copy's input: `entry`, of ONNX's type `kind`, plus zero."""
     yield helper.make_node("ReduceMin", [result], [f"least_{number}"], keepdims=0)
     yield helper.make_node("IsNaN", [f"least_{number}"], [f"broken_{number}"])
-    yield helper.make_node("Cast", [f"broken_{number}"], [f"zero_{number}"], to=onnx.TensorProto.FLOAT)
+    yield helper.make_node("Cast", [f"broken_{number}"], [f"zero_{number}"], to=kind)
     yield helper.make_node("Add", [entry, f"zero_{number}"], [f"{entry}_{number + 1}"])

@@ -41,12 +41,16 @@ class Split(NamedTuple):
 @cache
 def splits() -> tuple[Split, Split]:
     """The training split and the held-out one, always the same."""
-    pictures, digits = load_digits(return_X_y=True)
-    pictures = (pictures / 16).astype(np.float32).reshape(-1, 1, 8, 8)
-    learn_x, test_x, learn_y, test_y = train_test_split(
-        pictures, digits, test_size=0.25, random_state=0, stratify=digits
-    )
+    pixels, digits = load_digits(return_X_y=True)
+    pixels = (pixels / 16).astype(np.float32).reshape(-1, 1, 8, 8)
+    learn_x, test_x, learn_y, test_y = train_test_split(pixels, digits, test_size=0.25, random_state=0, stratify=digits)
     return Split(learn_x, learn_y), Split(test_x, test_y)
+
+
+def pictures(count: int) -> Array:
+    """Pictures of the held-out split."""
+    _, test = splits()
+    return test.pictures[:count]
 
 
 def calibration(count: int = 128) -> Iterator[dict[str, Array]]:
