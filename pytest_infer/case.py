@@ -13,7 +13,7 @@ from pytest_infer.engines.target import CallableTarget, InferEngine
 from pytest_infer.errors import UsageError
 from pytest_infer.marker import parse
 from pytest_infer.measure.host_memory import PeakMemory
-from pytest_infer.measuring import UNAVAILABLE_ON_CPU, Bench, measure_target
+from pytest_infer.measuring import UNAVAILABLE, Bench, measure_target
 from pytest_infer.referencing import hold
 
 if TYPE_CHECKING:
@@ -231,6 +231,7 @@ class InferCase:
             plans=self._bench.plans,
             threads=thread_count(),
             memory=_memory_growth,
+            tell=self._bench.progress,
         )
         if not callable(request.model):
             self._bench.progress(f"building {request.model} {request.precision or ''}".rstrip())
@@ -256,7 +257,7 @@ class InferCase:
 
     def _check(self) -> None:
         for name in self.wanted:
-            if name in UNAVAILABLE_ON_CPU:
+            if name in UNAVAILABLE[self.device.kind]:
                 raise UsageError(f"the metric {name!r} is not available on this backend yet ({self.device.name})")
 
 

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import statistics
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from pytest_infer.baselines.codec import decode
-from pytest_infer.device.cpu import cpu_device, thread_count
+from pytest_infer.device.cpu import cpu_device
 from pytest_infer.errors import InferError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_infer.baselines.schema import BaselineFile
+    from pytest_infer.device.fingerprint import Device
+
+_LOG_WIDTH: Final = 200
+"""Columns of a table that no terminal shows: wide enough that no word is broken."""
 
 
 class _Group(click.Group):
@@ -35,10 +41,25 @@ def main() -> None:
 
 
 @main.command()
-def devices() -> None:
-    """Show what would be measured on."""
-    device = cpu_device()
-    click.echo(f"{device.slug}\t{device.name}, {thread_count()} threads")
+@click.option("--json", "as_json", is_flag=True, help="Plain values instead of a table.")
+def devices(*, as_json: bool) -> None:
+    """Show what could be measured on, and what stands in the way."""
+    from pytest_infer.device.overview import overview
+
+    rows, note = overview()
+    if as_json:
+        click.echo(json.dumps({"devices": [row.plain() for row in rows], "note": note}, indent=1))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("--infer-gpu", "device", "name", "now", "in the way", box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(row.option, row.slug, row.name, row.now, "; ".join(row.obstacles) or "nothing")
+    console = Console(width=None if sys.stdout.isatty() else _LOG_WIDTH, highlight=False, markup=False)
+    console.print(table)
+    if note:
+        console.print(note)
 
 
 @main.command(context_settings={"ignore_unknown_options": True})
@@ -50,16 +71,27 @@ def devices() -> None:
 @click.option("--tolerance", default=0.02, show_default=True, type=click.FloatRange(0), help="The change to be seen.")
 @click.option("--alpha", default=0.001, show_default=True, type=click.FloatRange(1e-9, 0.2), help="The gate's level.")
 @click.option("--baselines", "folder", type=click.Path(path_type=Path), default=Path("baselines"), show_default=True)
+@click.option("--infer-gpu", "gpu", default="none", show_default=True, help="The GPU to study, as pytest takes it.")
 @click.argument("tests", nargs=-1, type=click.UNPROCESSED)
 def calibrate(
-    tests: tuple[str, ...], folder: Path, runs: int, sessions: int, pause: float, tolerance: float, alpha: float
+    *,
+    tests: tuple[str, ...],
+    folder: Path,
+    runs: int,
+    sessions: int,
+    pause: float,
+    tolerance: float,
+    alpha: float,
+    gpu: str,
 ) -> None:
     """Measure the same code again and again (TESTS, as pytest takes them), and keep how far this machine spreads."""
     from pytest_infer.baselines.directory import DirectoryStore
     from pytest_infer.calibrate import Study, advice, analyse, record
     from pytest_infer.stats.rule import Rule
 
-    device, study = cpu_device(), Study(arguments=tests, runs=runs, sessions=sessions, pause_s=pause)
+    device = _one_device(gpu)
+    chosen = () if gpu == "none" else (f"--infer-gpu={gpu}",)
+    study = Study(arguments=(*tests, *chosen), runs=runs, sessions=sessions, pause_s=pause)
     entries = record(study, device, lambda text: click.echo(text, err=True))
     finding = analyse(entries, study, device, Rule(alpha=alpha, max_regression=tolerance))
     found = finding.calibration
@@ -116,6 +148,17 @@ def show(test: str, folder: Path) -> None:
                 click.echo(f"  {recorded}  {values}")
     if not found:
         raise click.ClickException(f"no entry of {folder} contains {test!r}; see: pytest-infer baselines list")
+
+
+def _one_device(gpu: str) -> Device:
+    if gpu == "none":
+        return cpu_device()
+    from pytest_infer.device.gpu import open_gpus
+
+    device, *others = open_gpus(gpu)
+    if others:
+        raise click.UsageError(f"--infer-gpu={gpu}: a study is of one GPU")
+    return device
 
 
 def _files(folder: Path) -> Iterator[tuple[Path, BaselineFile]]:

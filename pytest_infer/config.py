@@ -86,7 +86,7 @@ UPDATE_FLAGS: Final = {
 
 OPTIONS: Final[tuple[Option, ...]] = (
     Option(name="--infer-gpu", metavar="0|0,2|all|GPU-uuid|none", default="none", parse=str,
-           help="the GPUs to measure on (default: none, the CPU; this version has nothing else)"),
+           help="the GPUs to measure on, each visible one by its number or UUID (default: none, the CPU)"),
     Option(name="--infer-baselines", metavar="DIR", default="baselines", parse=str,
            help="where baselines are kept (default: baselines under rootdir)"),
     Option(name="--infer-baseline-mode", metavar="compare|require|off", default="compare",
@@ -111,7 +111,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option(name="--infer-report", metavar="FILE", default=(), parse=_report, repeatable=True,
            help="write a report: .json (repeatable; .html and .md are not in this version)"),
     Option(name="--infer-lock-clocks", metavar="auto|MHZ", default=None, parse=_clock,
-           help="lock the GPU's SM clock while measuring (needs the right; not in this version)"),
+           help="lock the GPU's SM clock while measuring, given back afterwards (needs the right)"),
     Option(name="--infer-isolate", metavar="auto|always|never", default="auto",
            parse=_choice("auto", "always", "never"),
            help="measure in a process of its own (default: auto, recording and confirmation only)"),

@@ -53,9 +53,15 @@ class _Suspect:
 class Decision:
     """Turns one test's measurements into results."""
 
-    def __init__(self, nodeid: str, request: Request, settings: Settings, gate: Gate) -> None:
-        """Decide for the test `nodeid` by its budgets, the settings and the session's gate."""
-        self._nodeid = nodeid
+    def __init__(
+        self, nodeid: str, request: Request, settings: Settings, gate: Gate, *, key: str | None = None
+    ) -> None:
+        """Decide for the test `nodeid` by its budgets, the settings and the session's gate; baselines know it as `key`.
+
+        The two differ where a test runs once on each of several GPUs.
+        """
+        self._reported = nodeid
+        self._nodeid = nodeid if key is None else key
         self._request = request
         self._settings = settings
         self._gate = gate
@@ -152,14 +158,15 @@ class Decision:
             )
         )
         differs: tuple[str, ...] = ()
-        if suspect.entry is not None and outcome is not Outcome.PASSED:
-            differs = self._gate.differs(self._nodeid, suspect.entry, suspect.measurement)
+        if suspect.entry is not None:
+            tell = self._gate.clocks_differ if outcome is Outcome.PASSED else self._gate.differs
+            differs = tell(self._nodeid, suspect.entry, suspect.measurement)
         settings = self._settings
         failed = fails(
             outcome, strict=settings.strict, require=settings.baseline_mode == "require" and not settings.update
         )
         return Result(
-            nodeid=self._nodeid,
+            nodeid=self._reported,
             outcome=outcome,
             failed=failed and not (outcome is Outcome.REGRESSED and settings.force),  # the user accepts it
             reasons=reasons,

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from pytest_infer.baselines.schema import entry_key
+from pytest_infer.device.clock_lock import CLOCKS, LOCKED
 from pytest_infer.device.environment import differences
+from pytest_infer.device.gpu_state import state_differences
 from pytest_infer.metrics import METRICS, Better
 from pytest_infer.stats.budget_interval import Standing, budget_confirm, budget_screen
 from pytest_infer.stats.drift import drift
@@ -18,7 +20,7 @@ from pytest_infer.stats.mde import minimum_detectable_effect
 from pytest_infer.stats.rule import Rule
 from pytest_infer.stats.runs import Runs
 from pytest_infer.stats.shift import Shift, ordinary, session_shift, shift_p
-from pytest_infer.stats.spread import CPU, GPU, SIZE, Prior, Spread, estimate_spread
+from pytest_infer.stats.spread import CPU, GPU, GPU_LOCKED, SIZE, Prior, Spread, estimate_spread
 from pytest_infer.verdict import Change
 
 if TYPE_CHECKING:
@@ -173,7 +175,11 @@ class Gate:
         told = () if session is None else differences(session.environment, self._environment)
         if newest.model and measurement.model_digest and newest.model != measurement.model_digest:
             told = (f"model: {newest.model[:12]} → {measurement.model_digest[:12]}", *told)
-        return told
+        return (*told, *state_differences(newest.device_state, measurement.device_state))
+
+    def clocks_differ(self, nodeid: str, entry: Entry, measurement: Measurement) -> tuple[str, ...]:
+        """What of it must be told with every verdict: a locked GPU against one whose clocks were free."""
+        return tuple(line for line in self.differs(nodeid, entry, measurement) if line.startswith(f"{CLOCKS}:"))
 
     def ratio(self, nodeid: str, name: str) -> float | None:
         """One test's log ratio of latency to its baseline, as the session's shift is taken of them."""
@@ -249,7 +255,8 @@ class Gate:
         found = self._store.calibration(self._device)
         if found is not None:
             return Prior(run_sd=found.run_sd, session_sd=found.session_sd, common_sd=found.common_sd, df=found.df)
-        prior, declared = PRIORS[self._device.kind], self._settings.session_prior
+        locked = self._environment.get(CLOCKS, "").startswith(LOCKED)
+        prior, declared = GPU_LOCKED if locked else PRIORS[self._device.kind], self._settings.session_prior
         return prior if declared is None else replace(prior, session_sd=declared)
 
     def _all_files(self) -> tuple[BaselineFile, ...]:

@@ -43,6 +43,8 @@ class Measurement:
         model_digest: content of the model, where there is a file.
         contention: how much was waited for a CPU meanwhile.
         disturbed: why this run is not to be believed.
+        device: the slug of the device that it ran on; empty where the session's only one did.
+        device_state: what the GPU was doing meanwhile, by figure (`sm_mhz`, `temperature_c`), and its `uuid`.
     """
 
     name: str
@@ -58,3 +60,5 @@ class Measurement:
     model_digest: str | None = None
     contention: dict[str, float] = field(default_factory=dict)
     disturbed: tuple[str, ...] = ()
+    device: str = ""
+    device_state: dict[str, str | int | float] = field(default_factory=dict)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_infer.device.cpu_state import contention, disturbance, read_cpu_state, tracers
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
     from pytest_infer.accuracy import Accuracy
     from pytest_infer.config import Settings
+    from pytest_infer.device.energy import EnergyWindow
     from pytest_infer.device.fingerprint import Device
+    from pytest_infer.device.place import GpuInstruments
     from pytest_infer.engines.base import Backend, CompilingBackend
     from pytest_infer.engines.plan_cache import PlanCache
     from pytest_infer.engines.target import Target
@@ -28,12 +30,20 @@ if TYPE_CHECKING:
 DISTURBED_REPEATS: Final = 2
 """How often a disturbed measurement is made again before it counts as invalid."""
 
-UNAVAILABLE_ON_CPU: Final = frozenset({"device", "device_memory", "power", "energy"})
+UNAVAILABLE: Final = {
+    "cpu": frozenset({"device", "device_memory", "power", "energy"}),
+    "gpu": frozenset({"device"}),
+}
+"""Metrics that can't be measured, by kind of device."""
+_ENERGY: Final = frozenset({"power", "energy"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
-    """What the session lends to a test: settings, device, its lock, backends, the plan cache, a place for progress."""
+    """What the session lends to a test: settings, device, its lock, backends, the plan cache, a place for progress.
+
+    `instruments` gives what looks at a GPU meanwhile, when something is measured in this process; None for the CPU.
+    """
 
     settings: Settings
     device: Device
@@ -42,6 +52,7 @@ class Bench:
     exclusive: Callable[[], AbstractContextManager[None]]
     progress: Callable[[str], None]
     clock: Callable[[], int] = time.perf_counter_ns
+    instruments: Callable[[], GpuInstruments | None] = lambda: None
 
 
 def measure_target(
@@ -61,17 +72,19 @@ def measure_target(
     Raises:
         MeasurementError: the samples don't fit into the time allowed. UsageError: a wanted metric that isn't there.
     """
+    wanted = tuple(wanted)
     plan = _plan(wanted, bench.settings)
+    a_call = (target.workload.batch or 1) * target.in_flight
     memory = PeakMemory()
     run = target.runnable(inputs)
     with bench.exclusive():
         memory.start()
-        observed = _observe(run, plan, bench)
+        observed = _observe(run, plan, bench, energy=not _ENERGY.isdisjoint(wanted))
         growth = memory.growth_mb()
         others = {metric: measure(other.runnable(inputs), bench.clock, plan) for metric, other in against}
     timings = observed.timings
     samples = summarise(timings)
-    metrics = target.costs | latency_metrics(timings, samples, (target.workload.batch or 1) * target.in_flight)
+    metrics = _gpu_metrics(observed, wanted, a_call) | target.costs | latency_metrics(timings, samples, a_call)
     if target.load_memory_mb is not None and growth is not None:
         resident, peak = target.load_memory_mb
         metrics["host_memory"] = max(peak, resident + growth)
@@ -92,6 +105,7 @@ def measure_target(
         model_digest=target.model_digest,
         contention=observed.contention,
         disturbed=observed.disturbed,
+        device_state=observed.device_state,
     )
 
 
@@ -105,25 +119,65 @@ def _plan(wanted: Iterable[str], settings: Settings) -> SamplingPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Observed:
-    """Timings, what was waited for meanwhile, and why they are not to be believed."""
+    """Timings, what was waited for meanwhile, why they are not to be believed; of a GPU its state, and its energy."""
 
     timings: Timings
     contention: dict[str, float]
     disturbed: tuple[str, ...]
+    device_state: dict[str, str | int | float] = field(default_factory=dict)
+    window: EnergyWindow | None = None
 
 
-def _observe(run: Callable[[], object], plan: SamplingPlan, bench: Bench) -> _Observed:
+def _observe(run: Callable[[], object], plan: SamplingPlan, bench: Bench, *, energy: bool) -> _Observed:
     """Measure, and again where the machine was disturbed; a tracer stays, so that is told at once."""
+    gpu = bench.instruments()
     for attempt in range(1 + DISTURBED_REPEATS):
         watched, before, begun = tracers(), read_cpu_state(), bench.clock()
-        timings = measure(run, bench.clock, plan)
+        found = _timed(run, plan, bench) if gpu is None else _timed_on_gpu(run, plan, bench, gpu, energy=energy)
         elapsed, after = bench.clock() - begun, read_cpu_state()
-        disturbed = watched or disturbance(before, after)
+        disturbed = watched or (*disturbance(before, after), *found.disturbed)
         if watched or not disturbed:
             break
         if attempt < DISTURBED_REPEATS:
             bench.progress(f"disturbed ({disturbed[0]}), measuring again")
-    return _Observed(timings=timings, contention=contention(before, after, elapsed), disturbed=disturbed)
+    return replace(found, contention=contention(before, after, elapsed), disturbed=disturbed)
+
+
+def _timed(run: Callable[[], object], plan: SamplingPlan, bench: Bench) -> _Observed:
+    return _Observed(timings=measure(run, bench.clock, plan), contention={}, disturbed=())
+
+
+def _timed_on_gpu(
+    run: Callable[[], object], plan: SamplingPlan, bench: Bench, gpu: GpuInstruments, *, energy: bool
+) -> _Observed:
+    """The times, and the GPU's state while they were taken; the energy of as much work again where it is asked."""
+    idle_w = gpu.idle_power_w() if energy else None
+    with gpu.watch() as watch:
+        timings = measure(run, bench.clock, plan)
+        begun = bench.clock()
+        window = gpu.energy(run, max_ns=plan.max_time_ns) if energy else None
+        judged_ns = sum(timings.all_ns) + bench.clock() - begun
+    state = watch.summary(judged_ns).plain() | {"uuid": bench.device.uuid}
+    if idle_w is not None:
+        state["idle_power_w"] = idle_w
+    return _Observed(
+        timings=timings,
+        contention={},
+        disturbed=watch.disturbance(judged_ns),
+        device_state=state,
+        window=window,
+    )
+
+
+def _gpu_metrics(observed: _Observed, wanted: Iterable[str], a_call: int) -> dict[str, float]:
+    """What a GPU's instruments tell, where it is asked for. Memory is the process's; a backend's own figure wins."""
+    metrics: dict[str, float] = {}
+    memory = observed.device_state.get("process_memory_mb")
+    if "device_memory" in wanted and isinstance(memory, int | float):
+        metrics["device_memory"] = memory
+    if observed.window is not None:
+        metrics |= {"power": observed.window.power_w, "energy": observed.window.sample_mj(a_call)}
+    return metrics
 
 
 def _check_wanted(wanted: Iterable[str], metrics: dict[str, float], device: Device) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
-from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -14,11 +12,13 @@ import pytest
 
 from pytest_infer.config import OPTIONS, UPDATE_FLAGS, WORKER_VARIABLE, Settings, read_settings
 from pytest_infer.errors import InferError, users_part
+from pytest_infer.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from pytest_infer.case import EngineInWorker, InferCase
+    from pytest_infer.device.fingerprint import Device
     from pytest_infer.engines.target import Target
     from pytest_infer.measure.child import Line
     from pytest_infer.result import Result
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 SETTINGS = pytest.StashKey[Settings]()
 SESSION: pytest.StashKey[InferSession] = pytest.StashKey()
+GPUS = pytest.StashKey[tuple["Device", ...]]()
+PROGRESS = pytest.StashKey[Progress]()
 LINE: pytest.StashKey[Line] = pytest.StashKey()
 CASE: pytest.StashKey[InferCase | None] = pytest.StashKey()
 RESULTS: pytest.StashKey[tuple[Result, ...]] = pytest.StashKey()
@@ -76,6 +78,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the marker, read the settings; a worker takes its job."""
     config.addinivalue_line("markers", "infer(...): hold a network to budgets and baselines; see pytest-infer's README")
     config.stash[SYS_PATH] = tuple(sys.path)
+    config.stash[PROGRESS] = Progress(config)
     if text := os.environ.pop(WORKER_VARIABLE, None):
         from pytest_infer.measure.child import Line, read_job
         from pytest_infer.worker_mode import bend
@@ -85,10 +88,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[LINE] = Line(job)
     try:
         config.stash[SETTINGS] = read_settings(config.rootpath, config.option.__dict__.get, partial(_ini, config))
-        if config.stash[SETTINGS].gpu != "none":
-            from pytest_infer.device.gpu import check_gpu
-
-            check_gpu(config.stash[SETTINGS].gpu)
+        config.stash[GPUS] = _gpus(config)
         if config.stash[SETTINGS].update and LINE not in config.stash:
             _session(config)  # a store that can't be written is told before an hour of recording
         for path in config.stash[SETTINGS].report:
@@ -103,6 +103,10 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_configure_node(node: Any) -> None:
     """Tell an xdist worker how this pytest was started: its own command line is not the user's."""
     node.workerinput["infer_args"] = [str(arg) for arg in node.config.invocation_params.args]
+    if node.config.stash[GPUS]:
+        from pytest_infer.several_gpus import share_out
+
+        share_out(node.workerinput, node.config.stash[GPUS])
 
 
 # --- collection ------------------------------------------------------------------------------------------------------
@@ -237,7 +241,7 @@ class Ending:
         infer = _session(self._config)
         report = infer.report()
         self._lines = summary(report, verbose=self._config.get_verbosity() > 0) if infer.results else []
-        if infer.settings.strict and report.notes:
+        if infer.settings.strict and infer.shifted:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
         broken_off = exitstatus in {pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR}
         if broken_off and infer.settings.update:
@@ -296,10 +300,23 @@ def _session(config: pytest.Config) -> InferSession:
             config.stash[SETTINGS],
             launch,
             Extensions(config.hook),
-            progress=lambda text: _progress(config, text),
+            progress=config.stash[PROGRESS],
             in_worker=LINE in config.stash,
+            gpus=config.stash[GPUS],
+            multiplied=config.pluginmanager.hasplugin("infer-several-gpus"),
         )
+        config.add_cleanup(config.stash[SESSION].close)
     return config.stash[SESSION]
+
+
+def _gpus(config: pytest.Config) -> tuple[Device, ...]:
+    """The GPUs that this process measures on; none is the CPU."""
+    settings = config.stash[SETTINGS]
+    if settings.gpu == "none":
+        return ()
+    from pytest_infer.several_gpus import choose_gpus
+
+    return choose_gpus(config, settings, in_worker=LINE in config.stash)
 
 
 def _case(item: pytest.Item) -> InferCase:
@@ -307,6 +324,7 @@ def _case(item: pytest.Item) -> InferCase:
     if case is not None:
         return case
     from pytest_infer.marker import merged, parse
+    from pytest_infer.several_gpus import number_of
 
     parameters = getattr(item, "callspec", None)
     try:
@@ -314,7 +332,7 @@ def _case(item: pytest.Item) -> InferCase:
         chosen = parameters.params.get(_PARAMETER, {}) if parameters is not None else {}
         session = _session(item.config)
         session.tests = item.config.stash.get(TESTS, 1)
-        case = item.stash[CASE] = session.case(parse({**arguments, **chosen}), item.path)
+        case = item.stash[CASE] = session.case(parse({**arguments, **chosen}), item.path, number_of(item))
     except InferError as error:
         _fail(error)
     return case
@@ -337,12 +355,12 @@ def _judge(item: pytest.Item, case: InferCase) -> None:
     except InferError as error:
         _fail(error)
     finally:
-        _progress(item.config, "")
+        item.config.stash[PROGRESS].show("")
     item.stash[RESULTS] = results
     item.user_properties[:] = [pair for pair in item.user_properties if not pair[0].startswith("infer_")]
     item.user_properties += [pair for result in results for pair in properties(result)]
     if failed := [result for result in results if result.failed]:
-        pytest.fail("\n\n".join(failure(result, session.device) for result in failed), pytrace=False)
+        pytest.fail("\n\n".join(failure(result, case.device) for result in failed), pytrace=False)
 
 
 def _tell_parent(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
@@ -358,19 +376,6 @@ def _tell_parent(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
         case = item.stash.get(CASE, None)
         measurements = tuple(case.measurements) if case is not None and outcome == "passed" else ()
         item.config.stash[LINE].answer(Answer(outcome=outcome, message=message, measurements=measurements))
-
-
-def _progress(config: pytest.Config, text: str) -> None:
-    """Show a line on long work where somebody looks at a terminal; an empty one wipes it."""
-    terminal = config.pluginmanager.getplugin("terminalreporter")
-    if terminal is None or not terminal.isatty or config.get_verbosity() < 0:
-        return
-    capture = config.pluginmanager.getplugin("capturemanager")
-    with nullcontext() if capture is None else capture.global_and_fixture_disabled():
-        if text:
-            terminal.ensure_newline()
-        terminal.rewrite(text[: shutil.get_terminal_size().columns - 1], erase=True)
-        terminal.flush()
 
 
 def _fail(error: InferError) -> NoReturn:

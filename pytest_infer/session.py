@@ -2,38 +2,45 @@
 
 from __future__ import annotations
 
-import contextlib
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from pytest_infer.baselines.schema import BaselineRun, Session, entry_key
+from pytest_infer.baselines.schema import Session
 from pytest_infer.case import InferCase
 from pytest_infer.config import WORKER_VARIABLE, Settings
 from pytest_infer.decision import Decision
 from pytest_infer.device.cpu import cpu_device
 from pytest_infer.device.environment import environment
-from pytest_infer.device.lock import device_lock
+from pytest_infer.device.gpu import COMPUTE_MODE, EXCLUSIVE
+from pytest_infer.device.place import Place
 from pytest_infer.engines.plan_cache import PlanCache
-from pytest_infer.errors import BaselineError, InferError, MeasurementError
+from pytest_infer.errors import BaselineError, InferError, MeasurementError, UsageError
 from pytest_infer.gating import Gate, split_nodeid
 from pytest_infer.measure.worker import run_worker
 from pytest_infer.measuring import Bench
+from pytest_infer.recording import clock_notes, clocks_of, stamped, updates_of
 from pytest_infer.result import Result, RunReport
+from pytest_infer.several_gpus import without_gpu
 from pytest_infer.verdict import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from pytest_infer.device.fingerprint import Device
     from pytest_infer.extensions import Extensions
     from pytest_infer.marker import Request
     from pytest_infer.measure.protocol import Answer
     from pytest_infer.measurement import Measurement
+    from pytest_infer.progress import Progress
+
+_BLURRED: Final = frozenset({"host_memory", "device_memory"})
+"""Metrics of a whole process: other tests in it would be in them."""
 
 
 class SkippedInWorkerError(InferError):
@@ -60,53 +67,77 @@ class InferSession:
         launch: Launch,
         extensions: Extensions,
         *,
-        progress: Callable[[str], None],
+        progress: Progress,
         in_worker: bool,
+        gpus: tuple[Device, ...] = (),
+        multiplied: bool = False,
     ) -> None:
-        """Begin a session; `progress` shows a line on long work, `in_worker` is true inside a worker process.
+        """Begin a session.
+
+        Args:
+            settings: what was asked.
+            launch: how this pytest was started.
+            extensions: other people's backends, stores, reporters.
+            progress: says what takes long.
+            in_worker: whether this is a worker process.
+            gpus: what to measure on; the CPU where there is none.
+            multiplied: whether each test runs once on each of several GPUs.
 
         Raises:
             BaselineError: baselines are to be recorded and can't be written.
         """
-        self.settings = settings
+        self.settings = replace(settings, backend=settings.backend or "tensorrt") if gpus else settings
         self.extensions = extensions
         self.results: list[Result] = []
         self.in_worker = in_worker
+        self.shifted = False
+        self.tests = 1
         self._launch = launch
         self._progress = progress
         self._started = datetime.now(UTC)
-        self.device = cpu_device()
-        self.tests = 1
+        self._multiplied = multiplied
+        self._places = tuple(
+            Place(device, lock_clocks=settings.lock_clocks, in_worker=in_worker) for device in gpus or (cpu_device(),)
+        )
+        self._gates: dict[str, Gate] = {}
         self._store = extensions.store(settings.baselines, settings.root)
         if settings.update and not in_worker:
-            self._store.check_writable(self.device)
+            for device in self._folders():
+                self._store.check_writable(device)
 
-    @cached_property
-    def gate(self) -> Gate:
-        """This session's gate."""
-        return Gate(self.settings, self.device, self._store, self._environment)
+    def case(self, request: Request, test_file: Path, number: int = 0) -> InferCase:
+        """Serve one test, on the device of that number.
 
-    @cached_property
-    def _environment(self) -> dict[str, str]:
-        return environment(self.settings.root)
-
-    def case(self, request: Request, test_file: Path) -> InferCase:
-        """Serve one test."""
+        Raises:
+            UsageError: the test asks for what this device, or one process with several, has not.
+        """
+        if self._multiplied and self.settings.isolate == "never":
+            raise UsageError(
+                "several GPUs need a process each: drop --infer-isolate=never, choose one GPU, or share them out with "
+                "pytest-xdist (-n)"
+            )
+        place = self._places[number]
         bench = Bench(
             settings=self.settings,
-            device=self.device,
+            device=place.device,
             backend=self.extensions.backend,
             plans=PlanCache(),
-            exclusive=self._exclusive,
-            progress=self._progress,
+            exclusive=lambda: place.held(self._progress.say),
+            progress=self._progress.show,
+            instruments=place.instruments,
         )
         return InferCase(request, bench, test_folder=test_file.parent)
 
     def isolates(self, case: InferCase) -> bool:
-        """Whether the test runs in processes of its own from the start: recordings do, and costs that others blur."""
-        if self.in_worker or self.settings.isolate == "never":
+        """Whether the test runs in processes of its own from the start: recordings do, and costs that others blur.
+
+        So does everything on several GPUs, since a process sees one, and on a GPU that takes one process at a time.
+        """
+        settings = self.settings
+        if self.in_worker or settings.isolate == "never":
             return False
-        return self.settings.update is not None or self.settings.isolate == "always" or "host_memory" in case.wanted
+        alone = self._multiplied or case.device.facts.get(COMPUTE_MODE) == EXCLUSIVE
+        return alone or bool(settings.update) or settings.isolate == "always" or not _BLURRED.isdisjoint(case.wanted)
 
     def decide(self, nodeid: str, test_file: Path, case: InferCase) -> tuple[Result, ...]:
         """Hold what the test measured against budgets and baselines, with fresh runs where they are needed.
@@ -114,24 +145,26 @@ class InferSession:
         Raises:
             MeasurementError: a fresh run failed. SkippedInWorkerError: it skipped itself.
         """
-        self.gate.tests = max(1, self.tests)
-        decision = Decision(nodeid, case.request, self.settings, self.gate)
+        place = next(place for place in self._places if place.device is case.device)
+        clocks = place.clocks(self._progress.say)
+        gate = self._gate(place, clocks)
+        gate.tests = max(1, self.tests)
+        decision = Decision(nodeid, case.request, self.settings, gate, key=self._key(nodeid))
 
         def rerun(count: int) -> list[tuple[Measurement, ...]]:
             if self.settings.isolate == "never":
                 return []
-            return [self._fresh(nodeid, test_file, f"run {i + 1} of {count}") for i in range(count)]
+            return [self._fresh(nodeid, test_file, place, f"run {i + 1} of {count}") for i in range(count)]
 
         if not self.isolates(case):
             results = decision.compare(case.measurements, rerun)
         elif self.settings.update is not None:
-            self._store.read(
-                self.device, split_nodeid(nodeid)[0]
-            )  # a file that can't be used is told before, not after
+            module, _ = split_nodeid(nodeid)
+            self._store.read(place.device, module)  # a file that can't be used is told before, not after
             results = decision.record(rerun)
         else:
-            results = decision.compare(self._fresh(nodeid, test_file, "measuring"), rerun)
-        return results
+            results = decision.compare(self._fresh(nodeid, test_file, place, "measuring"), rerun)
+        return tuple(stamped(result, place.device, clocks) for result in results)
 
     def keep(self, content: list[dict[str, Any]]) -> None:
         """Take results as plain values: they may come from another process."""
@@ -143,14 +176,23 @@ class InferSession:
 
     def report(self) -> RunReport:
         """The finished session for reporters; its notes are what holds of the session as a whole."""
-        told = [(r.ratio, r.changes[0].sessions) for r in self.results if r.ratio is not None and r.changes]
-        line = self.gate.session_line([ratio for ratio, _ in told], [sessions for _, sessions in told])
+        notes: list[str] = []
+        for device in self._folders():
+            mine = [r for r in self.results if r.measurement.device == device.slug]
+            told = [(r.ratio, r.changes[0].sessions) for r in mine if r.ratio is not None and r.changes]
+            gate = self._gate(next(p for p in self._places if p.device is device), clocks_of(mine))
+            line = gate.session_line([ratio for ratio, _ in told], [sessions for _, sessions in told])
+            notes += [] if line is None else [line]
+        self.shifted = bool(notes)
+        folders = self._folders()
+        slugs = ", ".join(device.slug for device in folders)
+        identity = folders[0].identity if len(folders) == 1 else {}
         return RunReport(
-            device={"slug": self.device.slug, "kind": self.device.kind, **self.device.identity},
-            environment=self._environment,
+            device={"slug": slugs, "kind": folders[0].kind, **identity},
+            environment=self._environment(self._places, clocks_of(self.results)),
             results=tuple(self.results),
             started=self._started.isoformat(timespec="seconds"),
-            notes=() if line is None else (line,),
+            notes=(*notes, *clock_notes(self.results, asked=self.settings.lock_clocks is not None)),
         )
 
     def save(self) -> str | None:
@@ -163,24 +205,37 @@ class InferSession:
         if not recorded:
             return None
         accepted = [r for r in recorded if self._acceptable(r)]
-        forced = [r for r in accepted if r.outcome is Outcome.REGRESSED]
-        plain = [r for r in accepted if r.outcome is not Outcome.REGRESSED]
         session_id = f"{self._started:%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
-        session = Session(
-            recorded=self._started.isoformat(timespec="seconds"),
-            environment=self._environment,
-            reason=self.settings.update_reason or (None if self.settings.update == "append" else "reset"),
-        )
-        # A slower speed that was accepted by force is a new beginning: beside the old runs it would only widen them.
-        for results, reset in ((plain, self.settings.update == "reset"), (forced, True)):
-            if results:
-                updates = [_Update.of(r, session_id) for r in results]
-                self._store.save(self.device, session_id, session, updates, reset=reset)
-        told = f"baselines: {len(accepted)} saved to {self.settings.baselines}/{self.device.slug}"
+        told = []
+        for device in self._folders():
+            mine = [r for r in accepted if r.measurement.device == device.slug]
+            self._save_on(device, mine, session_id)
+            told.append(f"{len(mine)} saved to {self.settings.baselines}/{device.slug}")
+        line = f"baselines: {', '.join(told)}"
         if refused := [r for r in recorded if r not in accepted]:
             names = ", ".join(f"{r.nodeid} ({r.outcome})" for r in refused)
-            raise BaselineError(f"{told}, {len(refused)} refused: {names}")
-        return told
+            raise BaselineError(f"{line}, {len(refused)} refused: {names}")
+        return line
+
+    def close(self) -> None:
+        """Give back what is still held."""
+        for place in self._places:
+            place.close()
+
+    def _save_on(self, device: Device, results: list[Result], session_id: str) -> None:
+        places = [place for place in self._places if place.device.slug == device.slug]
+        session = Session(
+            recorded=self._started.isoformat(timespec="seconds"),
+            environment=self._environment(places, clocks_of(results)),
+            reason=self.settings.update_reason or (None if self.settings.update == "append" else "reset"),
+        )
+        forced = [r for r in results if r.outcome is Outcome.REGRESSED]
+        plain = [r for r in results if r.outcome is not Outcome.REGRESSED]
+        # A slower speed that was accepted by force is a new beginning: beside the old runs it would only widen them.
+        for some, reset in ((plain, self.settings.update == "reset"), (forced, True)):
+            if some:
+                updates = updates_of(some, session_id, self._key)
+                self._store.save(device, session_id, session, updates, reset=reset)
 
     def _acceptable(self, result: Result) -> bool:
         if result.outcome is Outcome.REGRESSED:
@@ -189,11 +244,11 @@ class InferSession:
             return self.settings.update == "reset"  # the runs that it can't be told apart from are to go
         return result.outcome not in {Outcome.INVALID, Outcome.INACCURATE, Outcome.OVER_BUDGET}
 
-    def _fresh(self, nodeid: str, test_file: Path, what: str) -> tuple[Measurement, ...]:
-        self._progress(f"{nodeid}: {what} in a fresh process")
+    def _fresh(self, nodeid: str, test_file: Path, place: Place, what: str) -> tuple[Measurement, ...]:
+        self._progress.show(f"{nodeid}: {what} in a fresh process")
         # Held for it from start to end: starting a process beside a measurement disturbs it like another measurement.
-        with self._exclusive():
-            answer = self._answer(nodeid, test_file)
+        with place.held(self._progress.say):
+            answer = self._answer(nodeid, test_file, place.device)
         if answer.outcome == "skipped":
             raise SkippedInWorkerError(answer.message)
         if answer.outcome == "failed":
@@ -202,49 +257,44 @@ class InferSession:
             raise MeasurementError(f"{first} (in a process of its own)\n{answer.message}")
         return answer.measurements
 
-    def _answer(self, nodeid: str, test_file: Path) -> Answer:
+    def _answer(self, nodeid: str, test_file: Path, device: Device) -> Answer:
+        chosen = (f"--infer-gpu={device.uuid}",) if device.uuid else ()
         return run_worker(
-            f"{test_file}::{split_nodeid(nodeid)[1]}",
-            args=self._launch.args,
+            f"{test_file}::{split_nodeid(self._key(nodeid))[1]}",
+            args=(*self._launch.args, *chosen),
             sys_path=self._launch.sys_path,
             variable=WORKER_VARIABLE,
             cwd=self._launch.cwd,
             timeout_s=self.settings.timeout,
         )
 
-    @contextlib.contextmanager
-    def _exclusive(self) -> Iterator[None]:
-        if self.in_worker:  # its parent holds the device for it
-            yield
-        else:
-            with device_lock(self.device.slug, waiting=self._progress):
-                yield
+    def _key(self, nodeid: str) -> str:
+        """The test as baselines and workers know it."""
+        return without_gpu(nodeid) if self._multiplied else nodeid
 
+    def _folders(self) -> list[Device]:
+        """One device for each folder of baselines: GPUs of one slug share it."""
+        folders: dict[str, Device] = {}
+        for place in self._places:
+            folders.setdefault(place.device.slug, place.device)
+        return list(folders.values())
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Update:
-    """What one result adds to the store."""
+    def _gate(self, place: Place, clocks: str) -> Gate:
+        """A device's gate. Two GPUs of one kind share baselines, and each has a session's shift of its own."""
+        name = place.device.lock_name
+        if name not in self._gates:
+            around = self._environment([place], clocks)
+            self._gates[name] = Gate(self.settings, place.device, self._store, around)
+        return self._gates[name]
 
-    module: str
-    key: str
-    workload: Mapping[str, object]
-    runs: tuple[BaselineRun, ...]
+    def _environment(self, places: Sequence[Place], clocks: str) -> dict[str, str]:
+        """What is recorded of the surroundings and the devices; where several devices differ, all they say."""
+        told: dict[str, list[str]] = {}
+        for place in places:
+            for name, fact in place.facts(clocks).items():
+                told.setdefault(name, []).append(fact)
+        return {**self._software, **{name: ", ".join(dict.fromkeys(facts)) for name, facts in told.items()}}
 
-    @classmethod
-    def of(cls, result: Result, session_id: str) -> _Update:
-        module, test = split_nodeid(result.nodeid)
-        return cls(
-            module=module,
-            key=entry_key(test, result.measurement.name, result.measurement.digest),
-            workload=result.measurement.workload,
-            runs=tuple(
-                BaselineRun(
-                    session=session_id,
-                    metrics=run.metrics,
-                    samples=run.samples,
-                    model=run.model_digest,
-                    contention=run.contention,
-                )
-                for run in result.recorded
-            ),
-        )
+    @cached_property
+    def _software(self) -> dict[str, str]:
+        return environment(self.settings.root)

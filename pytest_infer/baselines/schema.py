@@ -33,6 +33,7 @@ class BaselineRun:
     samples: Samples | None = None
     model: str | None = None
     contention: dict[str, float] = field(default_factory=dict)
+    device_state: dict[str, str | int | float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-PACKAGES = ("pytest-infer", "numpy", "onnx", "onnxruntime", "onnxruntime-gpu", "openvino", "tensorrt", "torch", "jax")
+PACKAGES = (
+    *("pytest-infer", "numpy", "onnx", "onnxruntime", "onnxruntime-gpu", "openvino", "tensorrt", "tensorrt-rtx"),
+    *("torch", "triton", "jax", "jaxlib", "cupy-cuda12x", "cupy-cuda13x", "cuda-core", "pycuda"),
+    *("nvidia-cudnn-cu12", "nvidia-cudnn-cu13", "nvidia-cublas-cu12", "nvidia-cublas"),
+)
 
 
 def environment(root: Path) -> dict[str, str]:

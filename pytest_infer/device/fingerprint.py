@@ -19,12 +19,22 @@ class Device:
         kind: `cpu` or `gpu`.
         name: the product, as people call it.
         identity: what the slug stands for, in full (a baseline file repeats it, and must agree).
+        uuid: of a GPU or MIG instance, as NVML and CUDA tell it; empty for the CPU. In the process that measures, the
+            GPU is the only one that CUDA sees, so its number there is 0.
+        facts: what is recorded with a session on it and told where it differs: driver, power limit, ECC.
     """
 
     slug: str
     kind: str
     name: str
     identity: Mapping[str, str | int | float] = field(default_factory=dict)
+    uuid: str = ""
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def lock_name(self) -> str:
+        """What its lock file is called: one lock a GPU, one for all of the CPU. Old MIG names have slashes in them."""
+        return re.sub(r"[^\w.-]", "-", self.uuid or self.slug)
 
 
 def slugify(text: str) -> str:

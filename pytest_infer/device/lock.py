@@ -29,21 +29,36 @@ def lock_folder() -> Path:
 
 
 @contextlib.contextmanager
-def device_lock(slug: str, *, folder: Path | None = None, waiting: Callable[[str], None]) -> Iterator[None]:
-    """Hold the device while the body runs; `waiting` is told who has it when that takes a while.
+def device_lock(
+    name: str,
+    *,
+    folder: Path | None = None,
+    waiting: Callable[[str], None],
+    ours: Callable[[int], bool] = lambda _: False,
+) -> Iterator[None]:
+    """Hold the device while the body runs.
 
     An operating-system lock: a killed process can't leave it behind.
+
+    Args:
+        name: the lock's: a GPU's UUID, the CPU's slug.
+        folder: where locks lie.
+        waiting: told once who has the device, when that takes a while.
+        ours: whether a process is of this run: that xdist's workers take turns is no news.
     """
     import filelock
 
     folder = folder or lock_folder()
-    holder = folder / f"{slug}.holder"
-    lock = filelock.FileLock(folder / f"{slug}.lock", mode=0o666)
-    try:
-        lock.acquire(timeout=PATIENCE_S)
-    except filelock.Timeout:
-        waiting(f"waiting for the device {slug}, held by {_text(holder)}")
-        lock.acquire()
+    holder = folder / f"{name}.holder"
+    lock = filelock.FileLock(folder / f"{name}.lock", mode=0o666)
+    while not lock.is_locked:
+        try:
+            lock.acquire(timeout=PATIENCE_S)
+        except filelock.Timeout:
+            held_by = _text(holder)
+            if not ours(_process(held_by)):
+                waiting(f"waiting for the device {name}, held by {held_by}")
+                lock.acquire()
     try:
         _sign(holder)
         yield
@@ -58,6 +73,11 @@ def _sign(path: Path) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
     with contextlib.suppress(OSError), os.fdopen(os.open(path, flags, 0o666), "w") as file:
         file.write(f"process {os.getpid()}")
+
+
+def _process(text: str) -> int:
+    number = text.rpartition(" ")[2]
+    return int(number) if number.isdigit() else -1
 
 
 def _text(path: Path) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -40,6 +40,8 @@ class JsonResult:
     differs: tuple[str, ...]
     facts: dict[str, Any]
     model_digest: str | None
+    device: str = ""
+    device_state: dict[str, str | int | float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,4 +112,6 @@ def _result(result: Result) -> JsonResult:
         differs=result.differs,
         facts=m.facts,
         model_digest=m.model_digest,
+        device=m.device,
+        device_state=m.device_state,
     )

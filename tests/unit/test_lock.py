@@ -55,6 +55,25 @@ def test_who_waited_gets_it(tmp_path: Path) -> None:
         assert len(told) == 1
 
 
+def test_turns_within_one_run_are_no_news(tmp_path: Path) -> None:
+    """Who holds it is told when it is a stranger, not while it is a process of the same run."""
+    seen: list[int] = []
+
+    def ours(pid: int) -> bool:
+        seen.append(pid)
+        if len(seen) > 1:
+            (tmp_path / "cpu-x.holder").write_text("process 77")
+        return pid == os.getpid()
+
+    with (
+        device_lock("cpu-x", folder=tmp_path, waiting=refuse),
+        pytest.raises(ToldError, match="held by process 77"),
+        device_lock("cpu-x", folder=tmp_path, waiting=refuse, ours=ours),
+    ):
+        pytest.fail("two hold one device")
+    assert seen == [os.getpid(), os.getpid(), 77]
+
+
 def test_different_devices_don_t_wait_for_each_other(tmp_path: Path) -> None:
     """One lock a device."""
     with device_lock("cpu-x", folder=tmp_path, waiting=refuse), device_lock("gpu-1", folder=tmp_path, waiting=refuse):

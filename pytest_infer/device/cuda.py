@@ -1,0 +1,81 @@
+"""One GPU alone for this process's CUDA: chosen before any library looks, and checked when one has."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from pytest_infer.device.gpus import VISIBLE
+from pytest_infer.errors import DeviceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def see_only(uuid: str) -> Callable[[], None]:
+    """Let CUDA see that GPU alone, as its number 0, in this process and those that it starts; what undoes it.
+
+    CUDA reads the variable once, when the first library wakes it: so this comes before conftest's tests do.
+    """
+    before = os.environ.get(VISIBLE)
+    os.environ[VISIBLE] = uuid
+
+    def undo() -> None:
+        if before is None:
+            os.environ.pop(VISIBLE, None)
+        else:
+            os.environ[VISIBLE] = before
+
+    return undo
+
+
+def check_first(uuid: str, driver: Any = None) -> None:
+    """See that CUDA's GPU 0 in this process is the one of that UUID.
+
+    Args:
+        uuid: as NVML tells it; instances of old drivers, whose names are no UUIDs, are taken on trust.
+        driver: CUDA's driver library; looked up where it is not given. Without one, nothing here computes by CUDA.
+
+    Raises:
+        DeviceError: another one, or none: CUDA was awake before the GPU was chosen.
+    """
+    wanted = uuid.partition("-")[2]
+    driver = _library() if driver is None else driver
+    if driver is None or not _is_uuid(wanted):
+        return
+    seen = _first_uuid(driver)
+    if seen != UUID(wanted):
+        found = f"CUDA's first GPU here is GPU-{seen}" if seen else "CUDA sees no GPU here"
+        raise DeviceError(
+            f"measuring on {uuid}, but {found}: something used CUDA before pytest-infer could choose (an import in "
+            f"conftest.py, a plugin); let it wait, set {VISIBLE}={uuid} before pytest, or use --infer-isolate=always"
+        )
+
+
+def _first_uuid(driver: Any) -> UUID | None:
+    count, device, raw = ctypes.c_int(), ctypes.c_int(), (ctypes.c_ubyte * 16)()
+    # The second version tells a MIG instance's own UUID (CUDA 11.4 on).
+    tell = getattr(driver, "cuDeviceGetUuid_v2", None) or driver.cuDeviceGetUuid
+    if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)) or not count.value:
+        return None
+    if driver.cuDeviceGet(ctypes.byref(device), 0) or tell(ctypes.byref(raw), device):
+        return None
+    return UUID(bytes=bytes(raw))
+
+
+def _library() -> Any:
+    try:
+        return ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return None
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,180 @@
+"""A worker as its parent has it: a process to start, to hear and to end, so that nothing of it is left."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from multiprocessing import AuthenticationError
+from multiprocessing.connection import Listener
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from pytest_infer.errors import MeasurementError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from multiprocessing.connection import Connection
+
+_POLL_S: Final = 0.05
+_GOODBYE_S: Final = 10.0
+"""How long a worker that has answered may take to tear its session down."""
+_CRASH: Final = "Fatal Python error"
+_TAIL: Final = 2000
+"""Characters of a dead worker's output that its error shows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contact:
+    """Where a worker reaches its parent (the loopback alone) with which secret, and a cache folder of its own."""
+
+    host: str
+    port: int
+    key: str
+    cache_dir: str
+
+
+class WorkerProcess:
+    """A worker that was started. It connects in its own time: the first `receive` waits for that."""
+
+    def __init__(self, process: subprocess.Popen[bytes], listener: Listener, output: str, timeout_s: float) -> None:
+        """Speak with `process`, whose output goes to the file `output`; it has `timeout_s` for each message."""
+        self._process = process
+        self._listener = listener
+        self._output = output
+        self._timeout_s = timeout_s
+        self._connection: Connection[Any, Any] | None = None
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def send(self, content: bytes) -> None:
+        """Tell it something; one that is gone hears nothing, and the next `receive` says so."""
+        if self._connection is not None:
+            with contextlib.suppress(OSError):
+                self._connection.send_bytes(content)
+
+    def receive(self) -> bytes:
+        """What it says next.
+
+        Raises:
+            MeasurementError: it died, hung or never connected; the message says how, with the end of its output.
+        """
+        deadline = time.monotonic() + self._timeout_s
+        connection = self._connection = self._connection or self._accepted(deadline)
+        while connection is not None and time.monotonic() < deadline:
+            if connection.poll(_POLL_S):
+                try:
+                    return connection.recv_bytes()
+                except (EOFError, ConnectionError):  # it died: how, its status says
+                    self.wait()
+                    break
+            if self._process.poll() is not None and not connection.poll(_POLL_S):
+                # A process that the target forked may still hold the other end: no end of file tells of the death.
+                break
+        raise MeasurementError(self._obituary())
+
+    def wait(self) -> None:
+        """Let it end by itself for a while."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_GOODBYE_S)
+
+    def end(self) -> None:
+        """End it, and whatever it started."""
+        if self._connection is not None:
+            self._connection.close()
+        if hasattr(os, "killpg"):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+        else:
+            self._process.kill()
+        self._process.wait()
+
+    def _accepted(self, deadline: float) -> Connection[Any, Any] | None:
+        """Its connection; None where it died or hung before it made one."""
+        box: list[Connection[Any, Any]] = []
+
+        def accept() -> None:
+            with contextlib.suppress(OSError, EOFError, AuthenticationError):
+                box.append(self._listener.accept())
+
+        thread = threading.Thread(target=accept, daemon=True)
+        thread.start()
+        while time.monotonic() < deadline:
+            thread.join(_POLL_S)
+            if box:
+                return box[0]
+            if self._process.poll() is not None or not thread.is_alive():
+                break
+        return None
+
+    def _obituary(self) -> str:
+        code = self._process.poll()
+        if code is None:
+            what = f"a worker process did not answer within --infer-timeout={self._timeout_s:g} s and was ended"
+        elif code < 0:
+            name = signal.Signals(-code).name if -code in list(signal.Signals) else f"signal {-code}"
+            memory = "; the kernel kills so when memory runs out" if name == "SIGKILL" else ""
+            what = f"a worker process was killed by {name}{memory}"
+        else:
+            what = f"a worker process ended with exit status {code} before it answered"
+        with contextlib.suppress(OSError):
+            said = Path(self._output).read_bytes().decode(errors="replace").strip()
+            # A crash's own report begins with where it happened; of anything else the end says most.
+            begin = said.find(_CRASH)
+            if part := said[begin : begin + _TAIL] if begin >= 0 else said[-_TAIL:]:
+                what += f"; its output:\n{part}"
+        return what
+
+
+@contextlib.contextmanager
+def worker_process(
+    command: list[str],
+    job: Callable[[Contact], Any],
+    *,
+    variable: str,
+    environment: Mapping[str, str],
+    cwd: Path,
+    timeout_s: float,
+) -> Iterator[WorkerProcess]:
+    """Start a worker, and end it with everything that it started when the body is left.
+
+    Args:
+        command: what to start.
+        job: what it is started for, made of where it answers; plain values go into its environment as JSON.
+        variable: the environment variable that carries the job.
+        environment: all the others.
+        cwd: where to start it.
+        timeout_s: how long it may take for each message.
+    """
+    with tempfile.TemporaryDirectory(prefix="pytest-infer-", ignore_cleanup_errors=True) as folder:
+        key = secrets.token_bytes(16)
+        with Listener(("127.0.0.1", 0), authkey=key) as listener, (Path(folder) / "output").open("w+b") as output:
+            contact = Contact(
+                host=listener.address[0], port=listener.address[1], key=key.hex(), cache_dir=str(Path(folder) / "cache")
+            )
+            process = subprocess.Popen(  # noqa: S603 - this interpreter, or the one that the user names
+                command,
+                env={**environment, variable: json.dumps(msgspec.to_builtins(job(contact)))},
+                cwd=cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            worker = WorkerProcess(process, listener, output.name, timeout_s)
+            try:
+                yield worker
+            finally:
+                worker.end()

@@ -1,0 +1,57 @@
+"""Lines on work that takes long, while it takes long."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    import pytest
+
+
+class Progress:
+    """What one pytest says between the lines of its own."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        """Speak through the terminal of `config`, where it has one."""
+        self._plugins = config.pluginmanager
+        self._quiet = config.get_verbosity() < 0
+        self._remote = hasattr(config, "workerinput")
+        self._said = ""
+
+    def show(self, text: str) -> None:
+        """Show a line that the next one replaces, where somebody looks at a terminal; an empty one wipes it."""
+        terminal = self._terminal()
+        if terminal is None or not terminal.isatty or self._quiet:
+            return
+        with self._uncaptured():
+            if text:
+                terminal.ensure_newline()
+            terminal.rewrite(text[: shutil.get_terminal_size().columns - 1], erase=True)
+            terminal.flush()
+
+    def say(self, text: str) -> None:
+        """Say a line that stays, once, also in a log that nobody looks at now: without it a wait looks like a hang."""
+        if text == self._said:
+            return
+        self._said = text
+        terminal = self._terminal()
+        with self._uncaptured():
+            if terminal is None or self._remote:  # an xdist worker's terminal leads nowhere; its standard error is ours
+                sys.stderr.write(f"{text}\n")
+                sys.stderr.flush()
+            else:
+                terminal.ensure_newline()
+                terminal.write_line(text)
+                terminal.flush()
+
+    def _terminal(self) -> Any:
+        return self._plugins.getplugin("terminalreporter")
+
+    def _uncaptured(self) -> AbstractContextManager[Any]:
+        capture = self._plugins.getplugin("capturemanager")
+        return nullcontext() if capture is None else capture.global_and_fixture_disabled()

@@ -1,0 +1,91 @@
+"""What a session's results add to the store of baselines, and what they say of the device that they ran on."""
+
+from __future__ import annotations
+
+import collections
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from pytest_infer.baselines.schema import BaselineRun, entry_key
+from pytest_infer.device.clock_lock import CLOCKS, UNLOCKED
+from pytest_infer.gating import split_nodeid
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from pytest_infer.device.fingerprint import Device
+    from pytest_infer.result import Result
+
+_STATE: Final = "clocks"
+"""Of a measurement's device state: whether the GPU's clocks were locked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryUpdate:
+    """What results add to one entry of a module's file."""
+
+    module: str
+    key: str
+    workload: Mapping[str, object]
+    runs: tuple[BaselineRun, ...]
+
+
+def updates_of(results: Iterable[Result], session_id: str, key: Callable[[str], str]) -> list[EntryUpdate]:
+    """One update an entry; a test that ran on several GPUs of one kind has one entry for all (`key` of its node id)."""
+    found: dict[tuple[str, str], EntryUpdate] = {}
+    for result in results:
+        module, test = split_nodeid(key(result.nodeid))
+        name = entry_key(test, result.measurement.name, result.measurement.digest)
+        runs = tuple(
+            BaselineRun(
+                session=session_id,
+                metrics=run.metrics,
+                samples=run.samples,
+                model=run.model_digest,
+                contention=run.contention,
+                device_state=run.device_state,
+            )
+            for run in result.recorded
+        )
+        before = found.get((module, name))
+        found[module, name] = EntryUpdate(
+            module=module,
+            key=name,
+            workload=result.measurement.workload,
+            runs=runs if before is None else before.runs + runs,
+        )
+    return list(found.values())
+
+
+def stamped(result: Result, device: Device, clocks: str) -> Result:
+    """The result with the device that it ran on, and whether its clocks were locked (empty on the CPU)."""
+    state = result.measurement.device_state | ({_STATE: clocks} if clocks else {})
+    return replace(result, measurement=replace(result.measurement, device=device.slug, device_state=state))
+
+
+def clocks_of(results: Iterable[Result]) -> str:
+    """Whether the clocks were locked while these were measured, in words; empty where there were none to lock."""
+    told = (str(r.measurement.device_state.get(_STATE, "")) for r in results)
+    return ", ".join(dict.fromkeys(words for words in told if words))
+
+
+def clock_notes(results: Iterable[Result], *, asked: bool) -> tuple[str, ...]:
+    """Lines on clocks that could not be locked where that was `asked`, and on comparisons across clock settings."""
+    results = tuple(results)
+    refused = collections.Counter(
+        words
+        for r in results
+        if asked and (words := str(r.measurement.device_state.get(_STATE, ""))).startswith(UNLOCKED)
+    )
+    crossed = collections.Counter(line for r in results for line in r.differs if line.startswith(f"{CLOCKS}:"))
+    return (
+        *(
+            f"--infer-lock-clocks: {words}; {count} result(s) are of a GPU that chose its clocks itself. It takes an "
+            "administrator's right; without it, leave the option out"
+            for words, count in refused.items()
+        ),
+        *(
+            f"{count} result(s) compared across clock settings ({line}): record anew, or measure as then"
+            for line, count in crossed.items()
+        ),
+    )
