@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from pytest_infer.device.cpu_state import crowded
+from pytest_infer.device.cpu_state import crowded, neighbours
 from pytest_infer.errors import MeasurementError
 from pytest_infer.result import Result
 from pytest_infer.stats.budget_interval import Standing
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 
 _CONTENTION_EXPLAINS: Final = 3.0
-"""The largest change (a fraction) that contention excuses."""
+"""The largest change (a fraction) that contention excuses where no other process is behind it: half the time waited,
+by each of two threads that wait for each other, is a factor of four; more is the code's own (too many threads, say)."""
 
 
 @dataclass(slots=True)
@@ -139,9 +140,12 @@ class Decision:
 
     def _confirm_rest(self, suspect: _Suspect, fresh: Sequence[Measurement]) -> None:
         disturbed = [text for run in fresh for text in run.disturbed]
-        if suspect.entry is not None and _contention_explains(suspect.changes):
+        slower = [change.estimate for change in suspect.changes if change.regressed]
+        if suspect.entry is not None and slower:
             known = [run.contention for run in suspect.entry.runs]
-            disturbed += [text for run in fresh for text in crowded(run.contention, known)]
+            disturbed += [text for run in fresh for text in neighbours(run.contention, known)]
+            if max(slower) <= _CONTENTION_EXPLAINS:
+                disturbed += [text for run in fresh for text in crowded(run.contention, known)]
         suspect.disturbed = tuple(dict.fromkeys(disturbed))
         suspect.inaccurate = tuple(dict.fromkeys(t for run in fresh for t in _inaccuracies(self._request, run)))
         held = [self._gate.over(limit, [run.metrics[limit.name] for run in fresh]) for limit in suspect.near]
@@ -175,15 +179,6 @@ class Decision:
             differs=differs,
             ratio=self._gate.ratio(self._nodeid, suspect.measurement.name),
         )
-
-
-def _contention_explains(changes: Sequence[Change]) -> bool:
-    """Whether waiting for a CPU could be all that is behind what looks slower.
-
-    Half the time waited, by each of two threads that wait for each other, is a factor of four; more is the code's own.
-    """
-    slower = [change.estimate for change in changes if change.regressed]
-    return bool(slower) and max(slower) <= _CONTENTION_EXPLAINS
 
 
 def _inaccuracies(request: Request, measurement: Measurement) -> tuple[str, ...]:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from pytest_infer.device.fingerprint import Device
     from pytest_infer.result import Result
 
+CROWDED: Final = 0.25
+"""The share of all cores' time from which a recording says that others took it; DESIGN calls 5 % stolen a disturbance,
+but in a container the kernel tells of the whole machine."""
 _STATE: Final = "clocks"
 """Of a measurement's device state: whether the GPU's clocks were locked."""
 
@@ -89,3 +92,16 @@ def clock_notes(results: Iterable[Result], *, asked: bool) -> tuple[str, ...]:
             for line, count in crossed.items()
         ),
     )
+
+
+def crowd_notes(results: Iterable[Result]) -> tuple[str, ...]:
+    """A line on what was recorded while other processes took much of the CPU: later runs will seem faster."""
+    shares = [max(run.contention.get("others", 0.0) for run in r.recorded) for r in results if r.recorded]
+    crowded = [share for share in shares if share > CROWDED]
+    if not crowded:
+        return ()
+    line = (
+        f"{len(crowded)} result(s) were recorded while other processes took up to {max(crowded):.0%} of the CPU time: "
+        "they are the speed of a busy machine. Record again when it is quiet, with --infer-update-baselines=reset"
+    )
+    return (line,)

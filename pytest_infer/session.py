@@ -23,7 +23,7 @@ from pytest_infer.errors import BaselineError, InferError, MeasurementError, Usa
 from pytest_infer.gating import Gate, split_nodeid
 from pytest_infer.measure.worker import run_worker
 from pytest_infer.measuring import Bench
-from pytest_infer.recording import clock_notes, clocks_of, stamped, updates_of
+from pytest_infer.recording import clock_notes, clocks_of, crowd_notes, stamped, updates_of
 from pytest_infer.result import Result, RunReport
 from pytest_infer.several_gpus import without_gpu
 from pytest_infer.verdict import Outcome
@@ -192,7 +192,11 @@ class InferSession:
             environment=self._environment(self._places, clocks_of(self.results)),
             results=tuple(self.results),
             started=self._started.isoformat(timespec="seconds"),
-            notes=(*notes, *clock_notes(self.results, asked=self.settings.lock_clocks is not None)),
+            notes=(
+                *notes,
+                *crowd_notes(self.results),
+                *clock_notes(self.results, asked=self.settings.lock_clocks is not None),
+            ),
         )
 
     def save(self) -> str | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -15,18 +17,25 @@ MAX_STEAL_SHARE: Final = 0.05
 """Steal above this share of the time of all cores means that the host ran someone else (DESIGN 4.7)."""
 
 
+_IDLE, _WAITING = 3, 4  # places in a line of /proc/stat
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CpuState:
     """Counters of the kernel at one moment; zero where the platform has none.
 
     Attributes:
         total_ticks: clock ticks of all cores since boot.
+        busy_ticks: those in which a core ran something of this system.
+        own_ns: CPU time of this process, all its threads together, nanoseconds.
         steal_ticks: those that the hypervisor gave to another guest.
         pressure_us: time in which some task waited for a CPU (PSI `some`), microseconds.
         switches: involuntary context switches of this process.
     """
 
     total_ticks: int = 0
+    busy_ticks: int = 0
+    own_ns: int = 0
     steal_ticks: int = 0
     pressure_us: int = 0
     switches: int = 0
@@ -35,18 +44,26 @@ class CpuState:
 def read_cpu_state(proc: Path = Path("/proc")) -> CpuState:
     """Read the counters now."""
     ticks = [0]
-    steal = 0
+    steal = busy = 0
     pressure_us = switches = 0
     with contextlib.suppress(OSError, ValueError, IndexError):
         ticks = [int(t) for t in (proc / "stat").read_text().splitlines()[0].split()[1:9]]
         steal = ticks[7]
+        busy = sum(ticks) - steal - ticks[_IDLE] - ticks[_WAITING]
     with contextlib.suppress(OSError, ValueError, IndexError):
         pressure_us = int((proc / "pressure/cpu").read_text().splitlines()[0].rpartition("total=")[2])
     with contextlib.suppress(ImportError):
         import resource
 
         switches = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
-    return CpuState(total_ticks=sum(ticks), steal_ticks=steal, pressure_us=pressure_us, switches=switches)
+    return CpuState(
+        total_ticks=sum(ticks),
+        busy_ticks=busy,
+        own_ns=time.process_time_ns(),
+        steal_ticks=steal,
+        pressure_us=pressure_us,
+        switches=switches,
+    )
 
 
 def disturbance(before: CpuState, after: CpuState) -> tuple[str, ...]:
@@ -61,11 +78,16 @@ def disturbance(before: CpuState, after: CpuState) -> tuple[str, ...]:
 def contention(before: CpuState, after: CpuState, elapsed_ns: int) -> dict[str, float]:
     """How much was waited for a CPU: `pressure` (share of the time) and `switches` (involuntary, a second).
 
-    What is too much depends on the workload: a network of two threads makes half the time pressure on two cores by
-    itself. So these are recorded, and only held against what the same workload showed then.
+    And `others`: the share of all cores' time that other processes took, where the kernel tells. What is too much
+    depends on the workload: a network of two threads makes half the time pressure on two cores by itself; in a
+    container the kernel tells of the whole machine. So these are recorded, and only held against what the same
+    workload showed then.
     """
     seconds = max(elapsed_ns, 1) / 1e9
-    return {
+    ticks = after.total_ticks - before.total_ticks
+    taken = after.busy_ticks - before.busy_ticks - (after.own_ns - before.own_ns) / _tick_ns()
+    told = {"others": max(0.0, taken / ticks)} if ticks > 0 else {}
+    return told | {
         "pressure": (after.pressure_us - before.pressure_us) / 1e6 / seconds,
         "switches": (after.switches - before.switches) / seconds,
     }
@@ -82,6 +104,19 @@ def crowded(now: dict[str, float], recorded: Sequence[dict[str, float]]) -> tupl
     return tuple(found)
 
 
+def neighbours(now: dict[str, float], recorded: Sequence[dict[str, float]]) -> tuple[str, ...]:
+    """The reason why other processes may be behind any slowness of a run: they took what they did not at the recording.
+
+    There is no bound on what they do to threads that wait for each other at every layer: a background process of the
+    lowest priority, in its slices of milliseconds, made DenseNet-121 on two cores 6.5 times as slow.
+    """
+    known = [run["others"] for run in recorded if "others" in run]
+    if not known or now.get("others", 0.0) <= max(known) + MAX_STEAL_SHARE:
+        return ()
+    most = f"at most {max(known):.0%} when the baseline was recorded"
+    return (f"other processes took {now['others']:.0%} of the CPU time, {most}",)
+
+
 def tracers() -> tuple[str, ...]:
     """Coverage, debuggers and tracers that run now: what is timed under them is not the code's own time."""
     found: list[str] = []
@@ -93,6 +128,10 @@ def tracers() -> tuple[str, ...]:
     if monitoring is not None:
         found += [f"sys.monitoring is used by {name}" for i in range(6) if (name := monitoring.get_tool(i))]
     return tuple(found)
+
+
+def _tick_ns() -> float:
+    return 1e9 / os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 1e7
 
 
 def _owner(function: object) -> str:

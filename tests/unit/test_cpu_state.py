@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import types
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from pytest_infer.device.cpu_state import (
     contention,
     crowded,
     disturbance,
+    neighbours,
     read_cpu_state,
     tracers,
 )
@@ -38,6 +40,7 @@ def test_the_counters_are_the_kernel_s(tmp_path: Path) -> None:
     )
     state = read_cpu_state(tmp_path)
     assert (state.total_ticks, state.steal_ticks, state.pressure_us) == (1208, 40, 123456)
+    assert state.busy_ticks == 100 + 20 + 30 + 6 + 7
 
 
 @pytest.mark.parametrize("stat", [None, "", "cpu  1 2 3\n", "nothing here\n"])
@@ -135,6 +138,52 @@ def test_a_crowd_is_told_with_both_figures() -> None:
 def test_nothing_known_is_nothing_against_a_run(now: dict[str, float], recorded: list[dict[str, float]]) -> None:
     """Older baselines and other platforms have no such figures."""
     assert crowded(now, recorded) == ()
+
+
+tick_ns = 10**9 // os.sysconf("SC_CLK_TCK")
+
+
+@given(st.integers(1, 10**6), shares, shares)
+def test_what_others_took_is_what_was_busy_less_our_own(ticks: int, busy: float, ours: float) -> None:
+    """A share of all cores' time; never below nothing, though the clocks tick apart."""
+    used = round(ticks * busy)
+    after = CpuState(total_ticks=ticks, busy_ticks=used, own_ns=round(ticks * ours) * tick_ns)
+    found = contention(CpuState(), after, 10**9)["others"]
+    assert found == pytest.approx(max(0.0, (used - round(ticks * ours)) / ticks), abs=1e-9)
+
+
+def test_a_platform_without_ticks_tells_nothing_of_others() -> None:
+    """No /proc: nothing is claimed."""
+    assert "others" not in contention(CpuState(), CpuState(own_ns=5), 10**9)
+
+
+def test_our_own_work_is_not_that_of_others() -> None:
+    """On the real machine: what others take is what is left when our own threads' time is taken away."""
+    before = read_cpu_state()
+    sum(range(3_000_000))
+    after = read_cpu_state()
+    assert after.own_ns > before.own_ns
+
+
+def test_neighbours_are_told_with_both_figures() -> None:
+    """What other processes took, and what they took at most when the baseline was recorded."""
+    (told,) = neighbours({"others": 0.4}, [{"others": 0.02}, {"others": 0.1}])
+    assert "40%" in told
+    assert "at most 10%" in told
+
+
+@given(st.lists(shares, min_size=1, max_size=5))
+def test_neighbours_of_the_recording_are_no_news(recorded: list[float]) -> None:
+    """In a container the kernel tells of a whole busy machine, then as now."""
+    assert all(neighbours({"others": now}, [{"others": share} for share in recorded]) == () for now in recorded)
+
+
+@pytest.mark.parametrize(("now", "recorded"), [({}, [{"others": 0.1}]), ({"others": 1.0}, [{}]), ({"others": 1.0}, [])])
+def test_neighbours_nobody_knew_are_nothing_against_a_run(
+    now: dict[str, float], recorded: list[dict[str, float]]
+) -> None:
+    """Older baselines and other platforms have no such figure."""
+    assert neighbours(now, recorded) == ()
 
 
 # --- tracers ---------------------------------------------------------------------------------------------------------

@@ -260,6 +260,23 @@ def test_more_contention_than_when_it_was_recorded_is_a_disturbance(
     assert outcome(1.0, 0.9) is Outcome.PASSED
 
 
+def test_what_other_processes_may_have_done_fails_nothing(
+    store: MemoryStore, make_decision: Callable[..., Decision]
+) -> None:
+    """Where others took the CPU as they did not at the recording, no slowness is the code's for certain."""
+    file = store.files["cpu-x-4c", "test_net.py"]
+    entry = file.entries["test_0 d"]
+    runs = tuple(replace(r, contention={"others": 0.02}) for r in entry.runs)
+    store.files["cpu-x-4c", "test_net.py"] = replace(file, entries={"test_0 d": replace(entry, runs=runs)})
+
+    def outcome(latency: float, others: float) -> Outcome:
+        return only(make_decision().compare([run(latency)], Workers(latency, contention={"others": others}))).outcome
+
+    assert outcome(20.0, 0.4) is Outcome.INVALID
+    assert outcome(20.0, 0.03) is Outcome.REGRESSED
+    assert outcome(1.0, 0.4) is Outcome.PASSED
+
+
 def test_disturbed_fresh_runs_show_nothing(make_decision: Callable[..., Decision]) -> None:
     """A suspicion that only disturbed runs confirm is invalid, each reason told once."""
     result = only(make_decision().compare([run(3.0)], Workers(3.0, disturbed=("steal",))))
