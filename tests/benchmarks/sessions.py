@@ -41,7 +41,8 @@ class Bench:
         command = [sys.executable, "-m", "pytest", *self._arguments, *more, f"--infer-report={path}"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         seconds = time.monotonic() - begun
-        if not path.exists():
+        last = done.stdout.rstrip().rpartition("\n")[2]
+        if not path.exists() or " error" in last:  # a test that could not be measured is no test that passed
             raise SystemExit(done.stdout + done.stderr)
         report = read(path)
         path.unlink()
