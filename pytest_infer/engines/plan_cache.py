@@ -34,6 +34,11 @@ class PlanCache:
             folder = platformdirs.user_cache_path("pytest-infer") / "plans"
         self._folder = folder
 
+    @property
+    def ranges(self) -> Path:
+        """Where the ranges of calibrations are kept, for every plan that is made from the same model and samples."""
+        return self._folder / "ranges"
+
     def get(
         self, key: Mapping[str, Any], build: Callable[[Path], Mapping[str, Any]], *, fresh: bool = False
     ) -> BuiltPlan:

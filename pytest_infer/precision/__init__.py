@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_infer.errors import PrecisionError, UsageError
 from pytest_infer.precision.calibration import METHODS, CalibrationSet
+from pytest_infer.precision.options import CONVERSION_OPTIONS, ConversionOptions, conversion_options
 from pytest_infer.precision.recognise import recognise
 from pytest_infer.workload import Precision
 
@@ -14,9 +15,19 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["METHODS", "TRANSFORM_VERSION", "CalibrationSet", "Conversion", "convert", "recognise"]
+__all__ = [
+    "CONVERSION_OPTIONS",
+    "METHODS",
+    "TRANSFORM_VERSION",
+    "CalibrationSet",
+    "Conversion",
+    "ConversionOptions",
+    "conversion_options",
+    "convert",
+    "recognise",
+]
 
-TRANSFORM_VERSION: Final = 1
+TRANSFORM_VERSION: Final = 2
 """Part of a plan's identity: raise it whenever the same model and samples would give another file."""
 
 
@@ -45,40 +56,54 @@ def convert(
     calibration: CalibrationSet | None,
     method: str = "minmax",
     symmetric: bool = False,
+    options: ConversionOptions | None = None,
+    ranges: Path | None = None,
 ) -> Conversion:
     """Write `model` in `precision` to `target`, unless it already is in it.
 
+    Weights that make the file larger than 2 GiB lie beside it, in a file of the same name and `.data`.
+
     Args:
         model: an ONNX file.
-        precision: what is asked.
+        precision: what is asked. tf32 is how products of fp32 are computed: the model is the same.
         target: the file to write, used where there is something to write.
-        calibration: the samples that set int8's ranges.
+        calibration: the samples that set the ranges of int8 and fp8.
         method: how: one of `METHODS`.
         symmetric: int8 as TensorRT wants it (signed, zero at zero, biases in float) instead of as CPUs run it fastest.
+        options: what else a user chose.
+        ranges: a folder where the ranges of calibrations are kept, for others that ask for them; None keeps none.
 
     Raises:
-        UsageError: int8 without samples, or an unknown method.
+        UsageError: no samples where they are needed, an unknown method, or something excluded that is not there.
         PrecisionError: a precision that no transform makes from this model.
         EngineBuildError: no ONNX file, or one that can't be converted.
     """
-    from pytest_infer.precision.float16 import to_float16
+    from pytest_infer.precision.fp8 import to_fp8
     from pytest_infer.precision.int8 import to_int8
+    from pytest_infer.precision.narrow import to_16_bits
 
-    if precision in {Precision.TF32, Precision.BF16, Precision.FP8}:
-        raise PrecisionError(f"{model}: {precision} is not available in this version; use fp32, fp16 or int8")
-    found = recognise(model)
-    if found is precision:
+    options = options or ConversionOptions()
+    found, wanted = recognise(model), Precision.FP32 if precision is Precision.TF32 else precision
+    if found is wanted:
         return Conversion(path=model, converted=False)
     if found is not Precision.FP32:
         raise PrecisionError(f"{model} already is {found}, which can't be made into {precision}; give the fp32 model")
-    if precision is Precision.FP16:
-        return Conversion(path=target, converted=True, nodes=to_float16(model, target))
+    if wanted in {Precision.FP16, Precision.BF16}:
+        nodes, left = to_16_bits(model, target, wanted, options)
+        return Conversion(path=target, converted=True, nodes=nodes, left=left)
+    if not options.keep_io:
+        raise UsageError(
+            f"{model}: options={{'keep_io': False}} is for fp16 and bf16; {precision} has fp32 at its ends"
+        )
     if calibration is None:
         raise UsageError(
-            f"{model}: int8 needs samples to set its ranges; give calibration=, an iterable of {{input name: array}} "
-            "or a callable that gives one"
+            f"{model}: {precision} needs samples to set its ranges; give calibration=, an iterable of {{input name: "
+            "array} or a callable that gives one"
         )
     if method not in METHODS:
         raise UsageError(f"calibration method {method!r} is unknown; choose {', '.join(METHODS)}")
-    nodes, left = to_int8(model, target, calibration, method=method, symmetric=symmetric)
+    if wanted is Precision.FP8:
+        nodes, left = to_fp8(model, target, calibration, options, method=method, kept=ranges)
+    else:
+        nodes, left = to_int8(model, target, calibration, options, method=method, symmetric=symmetric, kept=ranges)
     return Conversion(path=target, converted=True, nodes=nodes, left=left)

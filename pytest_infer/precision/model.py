@@ -1,20 +1,27 @@
-"""Reading ONNX files: errors in the user's words, and only as much of a file as is needed."""
+"""Reading and writing ONNX files: errors in the user's words, and models of any size."""
 
 from __future__ import annotations
 
 import contextlib
 import io
 import logging
-from typing import TYPE_CHECKING, Any
+import warnings
+from typing import TYPE_CHECKING, Any, Final
 
 from pytest_infer.errors import EngineBuildError, MissingDependencyError
 from pytest_infer.workload import TensorSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     import onnx
+
+LARGEST_BYTES: int = 2**31 - 2**24
+"""A protobuf message is smaller than 2 GiB; this leaves room for what is not weights. What is larger is written with
+its weights in a file of their own."""
+_SMALL_BYTES: Final = 1024  # tensors that stay in the model: shapes, axes, scales, which ONNX's own tools look at
+_OLDEST_IR: Final = 4  # the first in which weights need not be inputs, too
 
 
 def read(path: Path, *, weights: bool = True) -> onnx.ModelProto:
@@ -58,6 +65,88 @@ def inputs(path: Path) -> tuple[TensorSpec, ...]:
     )
 
 
+def write(model: onnx.ModelProto, target: Path) -> None:
+    """Write `model`; its weights go into a file beside it (the same name and `.data`) where one can't hold them all.
+
+    `model` itself is no longer of use then.
+    """
+    import onnx
+    from onnx.external_data_helper import _get_all_tensors
+
+    if sum(len(tensor.raw_data) for tensor in _get_all_tensors(model)) <= LARGEST_BYTES:
+        onnx.save(model, target)
+        return
+    weights = target.with_name(f"{target.name}.data")
+    weights.unlink(missing_ok=True)  # it would be appended to
+    onnx.save(model, target, save_as_external_data=True, location=weights.name, size_threshold=_SMALL_BYTES)
+
+
+def external_files(path: Path) -> list[Path]:
+    """The files that hold weights of the model in `path`, sorted."""
+    from onnx.external_data_helper import ExternalDataInfo, _get_all_tensors, uses_external_data
+
+    tensors = _get_all_tensors(read(path, weights=False))
+    return sorted({path.parent / ExternalDataInfo(one).location for one in tensors if uses_external_data(one)})
+
+
+def size_bytes(path: Path) -> int:
+    """The size of the model in `path` and of the files that hold its weights."""
+    return sum(file.stat().st_size for file in (path, *external_files(path)))
+
+
+def detach(model: onnx.ModelProto) -> dict[str, onnx.TensorProto]:
+    """Take the large weights out of a model, by name, and declare them as inputs.
+
+    What is left is small, whatever the network, and still valid: ONNX's own tools can't work on 2 GiB and more.
+    """
+    from onnx.helper import make_tensor_value_info
+
+    graph = model.graph
+    large = {tensor.name: tensor for tensor in graph.initializer if len(tensor.raw_data) > _SMALL_BYTES}
+    small = [tensor for tensor in graph.initializer if tensor.name not in large]
+    given = [value for value in graph.input if value.name not in {*large, *(tensor.name for tensor in small)}]
+    given += [make_tensor_value_info(name, tensor.data_type, tensor.dims) for name, tensor in large.items()]
+    for field, left in ((graph.initializer, small), (graph.input, given)):
+        del field[:]
+        field.extend(left)
+    model.ir_version = max(model.ir_version, _OLDEST_IR)
+    return large
+
+
+def attach(model: onnx.ModelProto, weights: Mapping[str, onnx.TensorProto]) -> None:
+    """Put back what `detach` took out."""
+    given = [value for value in model.graph.input if value.name not in weights]
+    del model.graph.input[:]
+    model.graph.input.extend(given)
+    model.graph.initializer.extend(weights.values())
+
+
+def raised(model: onnx.ModelProto, version: int, path: Path, wanted_by: str) -> onnx.ModelProto:
+    """A small model (see `detach`) at a later operator set, which `wanted_by` needs.
+
+    Raises:
+        EngineBuildError: it can't be raised.
+    """
+    import onnx
+
+    if onnx.defs.onnx_opset_version() < version:
+        raise EngineBuildError(
+            f"{path}: {wanted_by} need operator set {version}, and the installed onnx {onnx.__version__} knows "
+            f"{onnx.defs.onnx_opset_version()}; pip install --upgrade onnx"
+        )
+    try:
+        later = onnx.version_converter.convert_version(model, version)
+    except Exception as error:
+        raise EngineBuildError(
+            f"{path} uses operator set {opset(model)}, {wanted_by} need {version} or later, and it can't be raised "
+            f"({error}); export the model again with opset_version={version}"
+        ) from error
+    later.ir_version = max(
+        later.ir_version, onnx.helper.find_min_ir_version_for(later.opset_import, ignore_unknown=True)
+    )
+    return later
+
+
 def opset(model: onnx.ModelProto) -> int:
     """The version of ONNX's own operators that the model uses."""
     return max((entry.version for entry in model.opset_import if entry.domain in {"", "ai.onnx"}), default=1)
@@ -71,14 +160,34 @@ def constants(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
             yield from (attribute.t for attribute in node.attribute if attribute.name == "value")
 
 
+def every_node(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
+    """The nodes of a graph and of the graphs inside its nodes."""
+    for node in graph.node:
+        yield node
+        for inner in inner_graphs(node):
+            yield from every_node(inner)
+
+
+def inner_graphs(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
+    """The graphs inside a node: branches, a loop's body."""
+    for attribute in node.attribute:
+        if attribute.HasField("g"):
+            yield attribute.g
+        yield from attribute.graphs
+
+
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keep ONNX Runtime's Python tools from printing, and from installing handlers on the root logger."""
+    """Keep ONNX Runtime's Python tools from printing, from warning, and from installing handlers on the root logger."""
     root = logging.getLogger()
     handlers, disabled = root.handlers[:], root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        with (
+            warnings.catch_warnings(action="ignore"),
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),
+        ):
             yield
     finally:
         logging.disable(disabled)
@@ -94,6 +203,18 @@ def runtime(path: Path) -> Any:
     return onnxruntime
 
 
+def save_optimized(options: Any, path: Path, target: Path) -> None:
+    """Let a session over the model in `path` write what it makes of it; weights that lie apart or are large, apart.
+
+    What it does not change it may only refer to by the name of the file that holds it: the two lie in one folder.
+    """
+    options.optimized_model_filepath = str(target)
+    if external_files(path) or size_bytes(path) > LARGEST_BYTES:
+        prefix = "session.optimized_model_external_initializers"
+        options.add_session_config_entry(f"{prefix}_file_name", f"{target.name}.data")
+        options.add_session_config_entry(f"{prefix}_min_size_in_bytes", str(_SMALL_BYTES))
+
+
 def session(path: Path, *, optimized: Path | None = None) -> Any:
     """ONNX Runtime over a float model, silent; with `optimized`, the simplified graph is written there."""
     ort = runtime(path)
@@ -103,6 +224,6 @@ def session(path: Path, *, optimized: Path | None = None) -> Any:
     options.graph_optimization_level = level.ORT_DISABLE_ALL
     if optimized is not None:
         options.graph_optimization_level = level.ORT_ENABLE_BASIC
-        options.optimized_model_filepath = str(optimized)
+        save_optimized(options, path, optimized)
         options.add_session_config_entry("session.disable_prepacking", "1")  # it never runs
     return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

@@ -31,8 +31,9 @@ def recognise_graph(graph: onnx.GraphProto) -> Precision:
     float8 = {TensorProto.FLOAT8E4M3FN, TensorProto.FLOAT8E5M2}
     types = {tensor.name: tensor.data_type for tensor in constants(graph)}
     if quantized_nodes(graph) or any(node.op_type.startswith(_QUANTIZED) for node in graph.node):
-        steps = (node for node in graph.node if node.op_type == "DequantizeLinear")
-        return Precision.FP8 if any(types.get(node.input[0]) in float8 for node in steps) else Precision.INT8
+        # What is dequantized, or the zero point: of weights that are still to be quantized it alone tells.
+        steps = (node.input for node in graph.node if node.op_type == "DequantizeLinear")
+        return Precision.FP8 if any(types.get(n) in float8 for step in steps for n in step) else Precision.INT8
     kinds: dict[int, Precision] = {
         TensorProto.FLOAT: Precision.FP32,
         TensorProto.FLOAT16: Precision.FP16,

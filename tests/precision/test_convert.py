@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_fp32_of_an_fp32_model_is_the_file_itself(network: Path, tmp_path: Path) -> None:
-    """Nothing is written where nothing has to be done."""
-    made = convert(network, Precision.FP32, tmp_path / "out.onnx", calibration=None)
+@pytest.mark.parametrize("precision", [Precision.FP32, Precision.TF32])
+def test_fp32_of_an_fp32_model_is_the_file_itself(network: Path, tmp_path: Path, precision: Precision) -> None:
+    """Nothing is written where nothing has to be done: TF32 is how a device multiplies fp32."""
+    made = convert(network, precision, tmp_path / "out.onnx", calibration=None)
     assert (made.path, made.converted) == (network, False)
     assert not (tmp_path / "out.onnx").exists()
 
@@ -79,17 +80,7 @@ def test_symmetric_int8_is_signed_with_zero_at_zero(
     assert any(tensor.data_type == onnx.TensorProto.INT32 for tensor in dequantized) is not symmetric
 
 
-def test_fp16_keeps_inputs_and_outputs_in_fp32(network: Path, tmp_path: Path) -> None:
-    """Weights and arithmetic become fp16; who calls it does not see that. The file is valid ONNX."""
-    made = convert(network, Precision.FP16, tmp_path / "out.onnx", calibration=None)
-    assert made.nodes == {"Conv": 1, "MatMul": 1}
-    onnx.checker.check_model(made.path, full_check=True)
-    assert [spec.dtype for spec in inputs(made.path)] == ["float32"]
-    x = models.samples()[0]["x"]
-    assert np.abs(models.run(made.path, x=x) - models.run(network, x=x)).max() < 0.01
-
-
-@pytest.mark.parametrize("precision", [Precision.FP16, Precision.INT8])
+@pytest.mark.parametrize("precision", [Precision.FP16, Precision.BF16, Precision.INT8, Precision.FP8])
 def test_what_already_is_in_a_precision_is_not_converted_twice(
     network: Path, tmp_path: Path, calibration: CalibrationSet, precision: Precision
 ) -> None:
@@ -107,17 +98,11 @@ def test_lost_precision_does_not_come_back(network: Path, tmp_path: Path, calibr
         convert(made.path, Precision.FP32, tmp_path / "back.onnx", calibration=None)
 
 
-@pytest.mark.parametrize("precision", [Precision.TF32, Precision.BF16, Precision.FP8])
-def test_precisions_to_come_say_so(network: Path, tmp_path: Path, precision: Precision) -> None:
-    """A precision without a transform is an error, never another precision."""
-    with pytest.raises(PrecisionError, match=f"{precision} is not available"):
-        convert(network, precision, tmp_path / "out.onnx", calibration=None)
-
-
-def test_int8_without_samples_is_told_how_to_give_them(network: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("precision", [Precision.INT8, Precision.FP8])
+def test_without_samples_it_is_told_how_to_give_them(network: Path, tmp_path: Path, precision: Precision) -> None:
     """The error names the marker's key."""
-    with pytest.raises(UsageError, match="calibration="):
-        convert(network, Precision.INT8, tmp_path / "out.onnx", calibration=None)
+    with pytest.raises(UsageError, match=f"{precision} needs samples .*calibration="):
+        convert(network, precision, tmp_path / "out.onnx", calibration=None)
 
 
 def test_an_unknown_method_names_the_known(network: Path, tmp_path: Path, calibration: CalibrationSet) -> None:
@@ -143,7 +128,7 @@ def test_an_old_operator_set_is_raised(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"not a model", b"\x08\x07\x12\xff\xff\xff"])
-@pytest.mark.parametrize("precision", [Precision.FP32, Precision.FP16, Precision.INT8])
+@pytest.mark.parametrize("precision", list(Precision))
 def test_a_file_that_is_no_onnx_is_named(tmp_path: Path, content: bytes, precision: Precision) -> None:
     """Whatever is asked of it."""
     broken = tmp_path / "broken.onnx"
@@ -176,8 +161,16 @@ def test_conversion_is_silent_and_leaves_logging_as_it_was(
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize("precision", [Precision.FP16, Precision.INT8])
-@pytest.mark.parametrize("package", ["onnx", "onnxruntime"])
+@pytest.mark.parametrize(
+    ("precision", "package"),
+    [
+        (Precision.FP16, "onnx"),
+        (Precision.BF16, "ml_dtypes"),
+        (Precision.INT8, "onnx"),
+        (Precision.INT8, "onnxruntime"),
+        (Precision.FP8, "onnxruntime"),
+    ],
+)
 def test_a_missing_package_names_its_extra(
     network: Path,
     tmp_path: Path,

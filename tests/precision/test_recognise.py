@@ -63,6 +63,27 @@ def test_steps_from_float8_are_fp8(tmp_path: Path) -> None:
     assert recognise(tmp_path / "model.onnx") is Precision.FP8
 
 
+def test_weights_that_are_still_to_be_quantized(tmp_path: Path) -> None:
+    """Some tools leave them in fp32 behind a pair of steps (nvidia-modelopt's fp8): the zero point tells the type."""
+    weights = [
+        numpy_helper.from_array(np.ones((2, 2), np.float32), "w"),
+        numpy_helper.from_array(np.array(1, np.float32), "s"),
+        numpy_helper.from_array(np.array(0, ml_dtypes.float8_e4m3fn), "z"),
+    ]
+    nodes = [
+        node
+        for name in ("x", "w")
+        for node in (
+            helper.make_node("QuantizeLinear", [name, "s", "z"], [f"{name}_q"]),
+            helper.make_node("DequantizeLinear", [f"{name}_q", "s", "z"], [f"{name}_d"]),
+        )
+    ]
+    nodes.append(helper.make_node("MatMul", ["x_d", "w_d"], ["y"]))
+    graph = helper.make_graph(nodes, "g", [], [helper.make_empty_tensor_value_info("y")], weights)
+    onnx.save(helper.make_model(graph), tmp_path / "model.onnx")
+    assert recognise(tmp_path / "model.onnx") is Precision.FP8
+
+
 def test_without_weights_the_inputs_decide(tmp_path: Path) -> None:
     """An addition of floats is fp32."""
     assert recognise(models.addition(tmp_path / "model.onnx")) is Precision.FP32

@@ -46,6 +46,7 @@ _HEAVY: Final = re.compile(r"corr|conv|gemm|matmul|matrixmultiply|attention|mha"
 _FUSED: Final = re.compile(r"kgen|fusion", re.IGNORECASE)
 _PRODUCT: Final = re.compile(r"gemm|mha|xmma|attention|Corr|Conv|Fc[A-Z_]")
 _CONVOLUTION: Final = re.compile(r"corr|conv", re.IGNORECASE)
+_CASTS_FIRST: Final = re.compile(r"__myl_Cast")
 _TELLING: Final = re.compile(r"xmma|cudnn|cutlass|sgemm")  # kernels that would say tf32 if they computed in it
 _HEAVY_LAYERS: Final = frozenset({"CONVOLUTION", "DECONVOLUTION", "MATRIX_MULTIPLY", "EINSUM"})
 
@@ -100,8 +101,12 @@ class _Layer:
         return [one for one in self.constants if one.matrix and one.type is not None]
 
     def operands(self) -> Precision | None:
-        """The type that it multiplies in: the weights' where an input has it, too, else the widest of the operands."""
-        types = [one.type for one in self.inputs if one.type is not None]
+        """The type that it multiplies in: the weights' where an input has it, too, else the widest of the operands.
+
+        A fused layer that begins with a cast (`__myl_CastReshMulSumAddCast`) has made its inputs the weights' type.
+        """
+        cast = _FUSED.search(self.kind) and _CASTS_FIRST.match(self.name)
+        types = [] if cast else [one.type for one in self.inputs if one.type is not None]
         if self.weights:
             weight = max(self.weights, key=lambda one: one.count).type
             return weight if weight in types or not types else _widest([*types, weight])
