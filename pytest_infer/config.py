@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 WORKER_VARIABLE: Final = "PYTEST_INFER_WORKER"
 """The environment variable that tells a process that it is a worker, and whom to answer."""
+SIDE_VARIABLE: Final = "PYTEST_INFER_SIDE"
+"""The same for a side of an interleaved comparison (`against/boot.py` reads it, too)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +109,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option(name="--infer-backend", metavar="NAME", default=None, parse=str,
            help="the backend where a test names none (default: onnxruntime on the CPU, tensorrt on a GPU)"),
     Option(name="--infer-against", metavar="REV|PYTHON|DIR", default=None, parse=str,
-           help="interleaved A/B against a revision, an interpreter or a checkout (not in this version)"),
+           help="interleaved A/B against a revision, another environment's interpreter, or another checkout"),
     Option(name="--infer-report", metavar="FILE", default=(), parse=_report, repeatable=True,
            help="write a report: .json (repeatable; .html and .md are not in this version)"),
     Option(name="--infer-lock-clocks", metavar="auto|MHZ", default=None, parse=_clock,
@@ -120,7 +122,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option(name="--infer-timeout", metavar="SECONDS", default=300.0, parse=_number(float, 0.1, 86400),
            help="a worker that answers no more is ended after this (default: 300)"),
     Option(name="--infer-time-limit", metavar="SECONDS", default=60.0, parse=_number(float, 1, 86400),
-           help="how long an interleaved comparison may look (default: 60; not in this version)"),
+           help="how long an interleaved comparison may look at a test (default: 60)"),
 )  # fmt: skip
 """Every option but the update flags."""
 
@@ -143,6 +145,7 @@ class Settings:
     max_time: float = 60.0
     backend: str | None = None
     against: str | None = None
+    against_links: tuple[str, ...] = ()
     report: tuple[str, ...] = ()
     lock_clocks: str | None = None
     isolate: str = "auto"
@@ -164,8 +167,12 @@ class Settings:
             raise UsageError("baselines are recorded in processes of their own: drop --infer-isolate=never")
         if self.lock_clocks and self.gpu == "none":
             raise UsageError("--infer-lock-clocks is for a GPU: choose one with --infer-gpu")
-        if self.against:
-            raise UsageError("--infer-against is not in this version of pytest-infer")
+        if self.against and self.update:
+            raise UsageError(
+                "--infer-against compares without baselines: drop it to record with --infer-update-baselines"
+            )
+        if self.against and self.isolate == "never":
+            raise UsageError("--infer-against runs both sides in processes of their own: drop --infer-isolate=never")
         if self.update and self.baseline_mode == "off":
             raise UsageError("--infer-update-baselines needs baselines: drop --infer-baseline-mode=off")
 
@@ -192,6 +199,7 @@ def read_settings(root: Path, given: Callable[[str], Any], ini: Callable[[str], 
         root=root,
         update=update,
         update_reason=ini("infer_update_reason") or None,
+        against_links=tuple(ini("infer_against_links").split()),
         session_prior=prior,
         **values,
     )

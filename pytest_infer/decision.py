@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from pytest_infer.device.cpu_state import crowded, neighbours
 from pytest_infer.errors import MeasurementError
-from pytest_infer.result import Result
+from pytest_infer.result import Compared, Result
 from pytest_infer.stats.budget_interval import Standing
+from pytest_infer.tolerances import default_inaccuracies
 from pytest_infer.verdict import Change, Evidence, Outcome, fails, judge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from pytest_infer.baselines.schema import Entry
     from pytest_infer.budget import Limit
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
     Rerun = Callable[[int], list[tuple[Measurement, ...]]]
     """Run the test in that many fresh processes; what each measured. Empty where no other process is allowed."""
+    Interleave = Callable[[], Mapping[str, Compared]]
+    """Compare the test with the other side; what is to be said of each measurement, by name."""
 
 
 _CONTENTION_EXPLAINS: Final = 3.0
@@ -42,13 +45,17 @@ class _Suspect:
     missing: tuple[str, ...] = ()
     inaccurate: tuple[str, ...] = ()
     disturbed: tuple[str, ...] = ()
+    compared: Compared = field(default_factory=Compared)
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing that is still to be asked could change the verdict."""
+        return bool(self.disturbed or self.inaccurate or self.over)
 
     @property
     def open(self) -> bool:
         """Whether fresh runs are needed: something is suspected, and nothing stronger is known already."""
-        if self.disturbed or self.inaccurate or self.over:
-            return False
-        return bool(self.near) or any(change.suspected for change in self.changes)
+        return not self.settled and (bool(self.near) or any(change.suspected for change in self.changes))
 
 
 class Decision:
@@ -67,8 +74,13 @@ class Decision:
         self._settings = settings
         self._gate = gate
 
-    def compare(self, measurements: Sequence[Measurement], rerun: Rerun) -> tuple[Result, ...]:
-        """Hold measurements against budgets and baselines; `rerun` makes the fresh runs that a suspicion needs."""
+    def compare(
+        self, measurements: Sequence[Measurement], rerun: Rerun, interleave: Interleave | None = None
+    ) -> tuple[Result, ...]:
+        """Hold measurements against budgets and baselines; `rerun` makes the fresh runs that a suspicion needs.
+
+        Where there is another side, `interleave` compares with that, and no baseline is looked at.
+        """
         suspects = [self._screened(m) for m in measurements]
         if any(s.open for s in suspects):
             fresh = rerun(self._settings.confirm)
@@ -77,6 +89,13 @@ class Decision:
                     self._confirm(suspect, _of(suspect.measurement, fresh))
                 else:
                     _give_up(suspect)
+        if interleave is not None and not self._request.budget.cost:
+            for suspect in suspects:  # the comparison watches for disturbance itself
+                suspect.disturbed = ()
+        if interleave is not None and not all(s.settled for s in suspects):
+            compared = interleave()
+            for suspect in suspects:
+                suspect.compared = compared[suspect.measurement.name]
         return tuple(self._result(s) for s in suspects)
 
     def record(self, rerun: Rerun) -> tuple[Result, ...]:
@@ -102,14 +121,14 @@ class Decision:
     def _screened(self, measurement: Measurement) -> _Suspect:
         request, values = self._request, measurement.metrics
         suspect = _Suspect(measurement=measurement, disturbed=measurement.disturbed)
-        suspect.inaccurate = _inaccuracies(request, measurement)
+        suspect.inaccurate = inaccuracies(request, measurement)
         if suspect.disturbed or suspect.inaccurate:
             return suspect
         held = [limit for limit in request.budget.cost if limit.name in values]
         limits = [(limit, self._gate.standing(limit, values[limit.name])) for limit in held]
         suspect.over = tuple(limit.broken_by(values[limit.name]) for limit, at in limits if at is Standing.OVER)
         suspect.near = tuple(limit for limit, at in limits if at is Standing.NEAR)
-        if self._settings.baseline_mode == "off":
+        if self._settings.baseline_mode == "off" or self._settings.against:
             return suspect
         suspect.entry = self._gate.entry(self._nodeid, measurement)
         if suspect.entry is None:
@@ -147,21 +166,24 @@ class Decision:
             if max(slower) <= _CONTENTION_EXPLAINS:
                 disturbed += [text for run in fresh for text in crowded(run.contention, known)]
         suspect.disturbed = tuple(dict.fromkeys(disturbed))
-        suspect.inaccurate = tuple(dict.fromkeys(t for run in fresh for t in _inaccuracies(self._request, run)))
+        suspect.inaccurate = tuple(dict.fromkeys(t for run in fresh for t in inaccuracies(self._request, run)))
         held = [self._gate.over(limit, [run.metrics[limit.name] for run in fresh]) for limit in suspect.near]
         suspect.over = tuple(text for text in held if text is not None)
 
     def _result(self, suspect: _Suspect) -> Result:
+        compared = suspect.compared
+        changes = (*suspect.changes, *compared.changes)
         outcome, reasons = judge(
             Evidence(
-                disturbed=suspect.disturbed,
+                disturbed=(*suspect.disturbed, *compared.disturbed),
                 inaccurate=suspect.inaccurate,
                 over_budget=suspect.over,
-                changes=suspect.changes,
-                no_baseline=suspect.missing,
+                changes=changes,
+                undecided=compared.undecided,
+                no_baseline=(*suspect.missing, *compared.missing),
             )
         )
-        differs: tuple[str, ...] = ()
+        differs = compared.differs
         if suspect.entry is not None:
             tell = self._gate.clocks_differ if outcome is Outcome.PASSED else self._gate.differs
             differs = tell(self._nodeid, suspect.entry, suspect.measurement)
@@ -175,15 +197,20 @@ class Decision:
             failed=failed and not (outcome is Outcome.REGRESSED and settings.force),  # the user accepts it
             reasons=reasons,
             measurement=suspect.measurement,
-            changes=suspect.changes,
+            changes=changes,
             differs=differs,
             ratio=self._gate.ratio(self._nodeid, suspect.measurement.name),
+            against=settings.against,
         )
 
 
-def _inaccuracies(request: Request, measurement: Measurement) -> tuple[str, ...]:
+def inaccuracies(request: Request, measurement: Measurement) -> tuple[str, ...]:
+    """How a measurement's outputs are not finite, or break the accuracy budgets that a test asks for."""
     notes = f" ({'; '.join(measurement.accuracy_notes)})" if measurement.accuracy_notes else ""
-    broken = request.budget.inaccuracies(measurement.accuracy)
+    if request.budget.accuracy:
+        broken = request.budget.inaccuracies(measurement.accuracy)
+    else:
+        broken = default_inaccuracies(measurement.accuracy, measurement.workload.get("precision"))
     return (*measurement.non_finite, *(f"{text}{notes}" for text in broken))
 
 

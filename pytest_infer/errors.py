@@ -7,6 +7,7 @@ InferError
 ├── PrecisionError           an engine that is not what was asked for
 │   └── PrecisionRefusedError   a precision that the device can't compute in
 ├── MeasurementError         a target or a worker that failed while it was measured
+├── SkippedInWorkerError     a test that skipped itself in its worker
 ├── DeviceError              a device that is not there or can't be used
 └── BaselineError            a store that can't be read or written
     ├── BaselineNotFoundError
@@ -66,6 +67,12 @@ class PrecisionRefusedError(PrecisionError):
 
 class MeasurementError(InferError):
     """A target or a worker process failed while it was measured."""
+
+
+class SkippedInWorkerError(InferError):
+    """The test skipped itself in its worker."""
+
+    skips = True
 
 
 class DeviceError(InferError):

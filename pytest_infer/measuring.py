@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from pytest_infer.accuracy import Accuracy
+    from pytest_infer.against.station import Station
     from pytest_infer.config import Settings
     from pytest_infer.device.energy import EnergyWindow
     from pytest_infer.device.fingerprint import Device
@@ -43,6 +44,7 @@ class Bench:
     """What the session lends to a test: settings, device, its lock, backends, the plan cache, a place for progress.
 
     `instruments` gives what looks at a GPU meanwhile, when something is measured in this process; None for the CPU.
+    `station` takes the place of the sampling loop in a process that is a side of an interleaved comparison.
     """
 
     settings: Settings
@@ -53,6 +55,7 @@ class Bench:
     progress: Callable[[str], None]
     clock: Callable[[], int] = time.perf_counter_ns
     instruments: Callable[[], GpuInstruments | None] = lambda: None
+    station: Station | None = None
 
 
 def measure_target(
@@ -79,9 +82,12 @@ def measure_target(
     run = target.runnable(inputs)
     with bench.exclusive():
         memory.start()
-        observed = _observe(run, plan, bench, energy=not _ENERGY.isdisjoint(wanted))
+        if bench.station is None:
+            observed = _observe(run, plan, bench, energy=not _ENERGY.isdisjoint(wanted))
+            others = {metric: measure(other.runnable(inputs), bench.clock, plan) for metric, other in against}
+        else:
+            observed, others = _served(run, target, name, bench, bench.station), {}
         growth = memory.growth_mb()
-        others = {metric: measure(other.runnable(inputs), bench.clock, plan) for metric, other in against}
     timings = observed.timings
     samples = summarise(timings)
     metrics = _gpu_metrics(observed, wanted, a_call) | target.costs | latency_metrics(timings, samples, a_call)
@@ -90,7 +96,8 @@ def measure_target(
         metrics["host_memory"] = max(peak, resident + growth)
     for metric, other in others.items():
         metrics[metric] = summarise(other).quantiles_ns["p50"] / 1e6 / metrics["latency"]
-    _check_wanted(wanted, metrics, bench.device)
+    if bench.station is None:
+        _check_wanted(wanted, metrics, bench.device)
     return Measurement(
         name=name,
         workload=target.workload.describe(),
@@ -178,6 +185,15 @@ def _gpu_metrics(observed: _Observed, wanted: Iterable[str], a_call: int) -> dic
     if observed.window is not None:
         metrics |= {"power": observed.window.power_w, "energy": observed.window.sample_mj(a_call)}
     return metrics
+
+
+def _served(run: Callable[[], object], target: Target, name: str, bench: Bench, station: Station) -> _Observed:
+    """As a side of an interleaved comparison: run what the parent asks for."""
+    bench.instruments()  # raises where CUDA would compute on another GPU
+    timings = station.serve(
+        run, bench.clock, name=name, workload=target.workload.describe(), model_digest=target.model_digest
+    )
+    return _Observed(timings=timings, contention={}, disturbed=tracers())
 
 
 def _check_wanted(wanted: Iterable[str], metrics: dict[str, float], device: Device) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from pytest_infer.config import OPTIONS, UPDATE_FLAGS, WORKER_VARIABLE, Settings, read_settings
+from pytest_infer.config import OPTIONS, SIDE_VARIABLE, UPDATE_FLAGS, WORKER_VARIABLE, Settings, read_settings
 from pytest_infer.errors import InferError, users_part
 from pytest_infer.progress import Progress
 
@@ -63,6 +63,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         )  # fmt: skip
     parser.addini("infer_update_baselines", "append or reset", default="")
     parser.addini("infer_update_reason", "why baselines are recorded; kept in the file", default="")
+    parser.addini("infer_against_links", "what a revision's work tree links from this checkout: paths", default="")
     parser.addini("infer_session_prior", "declared spread of sessions, a fraction; calibrate replaces it", default="")
 
 
@@ -86,9 +87,18 @@ def pytest_configure(config: pytest.Config) -> None:
         job = read_job(text)
         config.args = bend(config.option, job)
         config.stash[LINE] = Line(job)
+    elif text := os.environ.pop(SIDE_VARIABLE, None):
+        from pytest_infer.against.station import open_station
+
+        config.stash[LINE] = open_station(text, config)
     try:
         config.stash[SETTINGS] = read_settings(config.rootpath, config.option.__dict__.get, partial(_ini, config))
         config.stash[GPUS] = _gpus(config)
+        if config.stash[SETTINGS].against:
+            from pytest_infer.two_sides import TwoSides
+
+            sides = TwoSides(config.stash[SETTINGS], config.stash[SYS_PATH], pytest.UsageError)
+            config.pluginmanager.register(sides, "infer-two-sides")
         if config.stash[SETTINGS].update and LINE not in config.stash:
             _session(config)  # a store that can't be written is told before an hour of recording
         for path in config.stash[SETTINGS].report:
@@ -282,7 +292,8 @@ def _ini(config: pytest.Config, name: str) -> str:
 def _session(config: pytest.Config) -> InferSession:
     if SESSION not in config.stash:
         from pytest_infer.extensions import Extensions
-        from pytest_infer.session import InferSession, Launch
+        from pytest_infer.measure.worker import Launch
+        from pytest_infer.session import InferSession
 
         worker_input = getattr(config, "workerinput", {})
         extra: list[str] = []
@@ -305,6 +316,8 @@ def _session(config: pytest.Config) -> InferSession:
             gpus=config.stash[GPUS],
             multiplied=config.pluginmanager.hasplugin("infer-several-gpus"),
         )
+        config.stash[SESSION].against = config.pluginmanager.getplugin("infer-two-sides")
+        config.stash[SESSION].station = config.pluginmanager.getplugin("infer-station")
         config.add_cleanup(config.stash[SESSION].close)
     return config.stash[SESSION]
 
@@ -375,6 +388,8 @@ def _tell_parent(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
         outcome, message = item.stash.get(ANSWERED, ("passed", ""))
         case = item.stash.get(CASE, None)
         measurements = tuple(case.measurements) if case is not None and outcome == "passed" else ()
+        if measurements and case is not None and (wrong := _session(item.config).wrong(case)):
+            outcome, message = "inaccurate", wrong
         item.config.stash[LINE].answer(Answer(outcome=outcome, message=message, measurements=measurements))
 
 

@@ -21,6 +21,7 @@ class Result:
         differs: what is not as it was when the baseline was recorded.
         recorded: the fresh runs to be saved, when baselines are updated.
         ratio: log ratio of latency to the baseline, of which all together the session's shift is taken.
+        against: what `--infer-against` says, where that was compared with and no baseline.
     """
 
     nodeid: str
@@ -32,6 +33,26 @@ class Result:
     differs: tuple[str, ...] = ()
     recorded: tuple[Measurement, ...] = ()
     ratio: float | None = None
+    against: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """What an interleaved comparison says of one measurement; see `verdict.Evidence`.
+
+    Attributes:
+        changes: gated metrics against the other side.
+        missing: why there is nothing to compare with.
+        undecided: why the comparison came to no decision.
+        disturbed: why it is not to be believed.
+        differs: what is not the same on both sides.
+    """
+
+    changes: tuple[Change, ...] = ()
+    missing: tuple[str, ...] = ()
+    undecided: tuple[str, ...] = ()
+    disturbed: tuple[str, ...] = ()
+    differs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

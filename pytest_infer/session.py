@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -13,15 +13,15 @@ import msgspec
 from pytest_infer.baselines.schema import Session
 from pytest_infer.case import InferCase
 from pytest_infer.config import WORKER_VARIABLE, Settings
-from pytest_infer.decision import Decision
+from pytest_infer.decision import Decision, inaccuracies
 from pytest_infer.device.cpu import cpu_device
 from pytest_infer.device.environment import environment
 from pytest_infer.device.gpu import COMPUTE_MODE, EXCLUSIVE
 from pytest_infer.device.place import Place
 from pytest_infer.engines.plan_cache import PlanCache
-from pytest_infer.errors import BaselineError, InferError, MeasurementError, UsageError
+from pytest_infer.errors import BaselineError, MeasurementError, SkippedInWorkerError, UsageError
 from pytest_infer.gating import Gate, split_nodeid
-from pytest_infer.measure.worker import run_worker
+from pytest_infer.measure.worker import Launch, run_worker
 from pytest_infer.measuring import Bench
 from pytest_infer.recording import clock_notes, clocks_of, crowd_notes, stamped, updates_of
 from pytest_infer.result import Result, RunReport
@@ -32,30 +32,18 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from pytest_infer.against.station import Station
+    from pytest_infer.decision import Interleave
     from pytest_infer.device.fingerprint import Device
     from pytest_infer.extensions import Extensions
     from pytest_infer.marker import Request
     from pytest_infer.measure.protocol import Answer
     from pytest_infer.measurement import Measurement
     from pytest_infer.progress import Progress
+    from pytest_infer.two_sides import TwoSides
 
 _BLURRED: Final = frozenset({"host_memory", "device_memory"})
 """Metrics of a whole process: other tests in it would be in them."""
-
-
-class SkippedInWorkerError(InferError):
-    """The test skipped itself in its worker."""
-
-    skips = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Launch:
-    """How this pytest was started: what a worker needs to be started alike."""
-
-    args: tuple[str, ...]
-    cwd: Path
-    sys_path: tuple[str, ...]
 
 
 class InferSession:
@@ -92,6 +80,10 @@ class InferSession:
         self.in_worker = in_worker
         self.shifted = False
         self.tests = 1
+        self.against: TwoSides | None = None
+        """The sides of an interleaved comparison, where one is asked for."""
+        self.station: Station | None = None
+        """What serves the measurements, in a process that is one of the sides."""
         self._launch = launch
         self._progress = progress
         self._started = datetime.now(UTC)
@@ -125,6 +117,7 @@ class InferSession:
             exclusive=lambda: place.held(self._progress.say),
             progress=self._progress.show,
             instruments=place.instruments,
+            station=self.station,
         )
         return InferCase(request, bench, test_folder=test_file.parent)
 
@@ -156,15 +149,21 @@ class InferSession:
                 return []
             return [self._fresh(nodeid, test_file, place, f"run {i + 1} of {count}") for i in range(count)]
 
-        if not self.isolates(case):
-            results = decision.compare(case.measurements, rerun)
-        elif self.settings.update is not None:
+        if self.isolates(case) and self.settings.update is not None:
             module, _ = split_nodeid(nodeid)
             self._store.read(place.device, module)  # a file that can't be used is told before, not after
             results = decision.record(rerun)
         else:
-            results = decision.compare(self._fresh(nodeid, test_file, place, "measuring"), rerun)
+            isolated = self.isolates(case)
+            measured = self._fresh(nodeid, test_file, place, "measuring") if isolated else case.measurements
+            results = decision.compare(measured, rerun, self._interleave(nodeid, test_file, place, case, measured))
         return tuple(stamped(result, place.device, clocks) for result in results)
+
+    def wrong(self, case: InferCase) -> str:
+        """In a side of a comparison: how its outputs break the test's own accuracy budgets; empty where they don't."""
+        if self.station is None:
+            return ""
+        return "; ".join(text for measured in case.measurements for text in inaccuracies(case.request, measured))
 
     def keep(self, content: list[dict[str, Any]]) -> None:
         """Take results as plain values: they may come from another process."""
@@ -261,16 +260,41 @@ class InferSession:
             raise MeasurementError(f"{first} (in a process of its own)\n{answer.message}")
         return answer.measurements
 
+    def _interleave(
+        self, nodeid: str, test_file: Path, place: Place, case: InferCase, measured: Sequence[Measurement]
+    ) -> Interleave | None:
+        """What compares a test with the other side, where there is one."""
+        if self.against is None or self.against.sides is None:
+            return None
+        from pytest_infer.against.comparison import Comparison
+
+        comparison = Comparison(
+            self.against.sides,
+            replace(self._launch, args=self._arguments(place.device)),
+            self.settings,
+            held=lambda: place.held(self._progress.say),
+            progress=self._progress.show,
+        )
+        target = self._target(nodeid, test_file)
+        return lambda: comparison.compare(target, case.request, measured, tests=self.tests)
+
     def _answer(self, nodeid: str, test_file: Path, device: Device) -> Answer:
-        chosen = (f"--infer-gpu={device.uuid}",) if device.uuid else ()
         return run_worker(
-            f"{test_file}::{split_nodeid(self._key(nodeid))[1]}",
-            args=(*self._launch.args, *chosen),
+            self._target(nodeid, test_file),
+            args=self._arguments(device),
             sys_path=self._launch.sys_path,
             variable=WORKER_VARIABLE,
             cwd=self._launch.cwd,
             timeout_s=self.settings.timeout,
         )
+
+    def _target(self, nodeid: str, test_file: Path) -> str:
+        """What a worker runs."""
+        return f"{test_file}::{split_nodeid(self._key(nodeid))[1]}"
+
+    def _arguments(self, device: Device) -> tuple[str, ...]:
+        """A worker's command line."""
+        return (*self._launch.args, *((f"--infer-gpu={device.uuid}",) if device.uuid else ()))
 
     def _key(self, nodeid: str) -> str:
         """The test as baselines and workers know it."""

@@ -39,7 +39,8 @@ class Change:
         runs, sessions: how much the baseline holds; `confirmed`: how many fresh runs confirmed.
         shift: what the whole session is off by, where the change is relative to it (a fraction).
         blind: noise hides a change of the tolerance's size.
-        against: `baseline`, or `anchor` when it is the oldest accepted session that is compared with.
+        against: `baseline`, `anchor` when it is the oldest accepted session that is compared with, or `other` when it
+            is the other side of an interleaved comparison (then `runs` are its rounds), called `other`.
     """
 
     metric: str
@@ -62,6 +63,7 @@ class Change:
     blind: bool
     shift: float | None = None
     against: str = "baseline"
+    other: str = ""
 
     @property
     def detectable_text(self) -> str:
@@ -73,13 +75,14 @@ class Change:
     def __str__(self) -> str:
         """The change in words, with its interval and what could have been seen."""
         word = "worse" if self.estimate >= 0 else "better"
-        than = "the oldest accepted session" if self.against == "anchor" else "the baseline"
+        than = {"anchor": "the oldest accepted session", "other": self.other}.get(self.against, "the baseline")
         firm = ", provisional" if self.provisional else ""
+        of = f"{self.runs} rounds" if self.other else f"{self.runs} runs of {self.sessions} session(s)"
         shifted = "" if self.shift is None else f", relative to the whole session's {self.shift:+.1%}"
         return (
             f"{self.metric} {self.current:.4g} {self.unit} is {abs(self.estimate):.1%} {word} than {than}'s "
             f"{self.baseline:.4g} {self.unit} (95 % interval {self.low:+.1%} to {self.high:+.1%}, p = {self.p:.2g}, "
-            f"detectable {self.detectable_text}, {self.runs} runs of {self.sessions} session(s){firm}"
+            f"detectable {self.detectable_text}, {of}{firm}"
             f"{shifted})"
         )
 
@@ -92,6 +95,7 @@ class Evidence:
     inaccurate: tuple[str, ...] = ()
     over_budget: tuple[str, ...] = ()
     changes: tuple[Change, ...] = ()
+    undecided: tuple[str, ...] = ()
     no_baseline: tuple[str, ...] = ()
 
 
@@ -108,16 +112,17 @@ def judge(evidence: Evidence) -> tuple[Outcome, tuple[str, ...]]:
         (Outcome.REGRESSED, tuple(str(c) for c in changes if c.regressed)),
         (
             Outcome.INCONCLUSIVE,
-            tuple(
-                f"{c}; suspected, but not beyond doubt: this baseline can show {c.detectable_text} and more"
-                for c in changes
-                if c.suspected and c.blind
-            ),
+            (*evidence.undecided, *(_doubt(c) for c in changes if c.suspected and c.blind)),
         ),
         (Outcome.NO_BASELINE, evidence.no_baseline),
         (Outcome.IMPROVED, tuple(str(c) for c in changes if c.improved)),
     )
     return next(((outcome, reasons) for outcome, reasons in ladder if reasons), (Outcome.PASSED, ()))
+
+
+def _doubt(change: Change) -> str:
+    shown_by = "comparison" if change.other else "baseline"
+    return f"{change}; suspected, but not beyond doubt: this {shown_by} can show {change.detectable_text} and more"
 
 
 def fails(outcome: Outcome, *, strict: bool, require: bool) -> bool:

@@ -19,6 +19,14 @@ PACKAGES = (
 
 def environment(root: Path) -> dict[str, str]:
     """Facts of this process's surroundings; `root` is the repository whose commit is named."""
+    facts = software()
+    if commit := _commit(root):
+        facts["commit"] = commit
+    return facts
+
+
+def software() -> dict[str, str]:
+    """What this process runs on: interpreter, operating system, the versions of what may move a time."""
     facts = {
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "system": f"{platform.system()} {platform.release()}",
@@ -28,8 +36,6 @@ def environment(root: Path) -> dict[str, str]:
             facts[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
-    if commit := _commit(root):
-        facts["commit"] = commit
     return facts
 
 

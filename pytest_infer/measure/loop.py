@@ -73,7 +73,7 @@ def measure(run: Run, clock: Clock, plan: SamplingPlan) -> Timings:
     Raises:
         MeasurementError: the plan's samples don't fit into its time; the message says how long they take.
     """
-    with _no_garbage_collection():
+    with no_garbage_collection():
         times, settled = warm_up(run, clock, min(WARMUP_BOUND_NS, plan.max_time_ns))
         typical = max(1.0, statistics.median(times[-max(WINDOW_ITERATIONS, len(times) // 4) :]))
         blocks = _sample(run, clock, plan, typical)
@@ -141,7 +141,8 @@ def _too_slow(plan: SamplingPlan, typical_ns: float) -> str:
 
 
 @contextlib.contextmanager
-def _no_garbage_collection() -> Iterator[None]:
+def no_garbage_collection() -> Iterator[None]:
+    """Collect garbage now, and none while the body runs."""
     was_enabled = gc.isenabled()
     gc.collect()
     gc.disable()

@@ -49,10 +49,13 @@ class WorkerProcess:
     def __init__(self, process: subprocess.Popen[bytes], listener: Listener, output: str, timeout_s: float) -> None:
         """Speak with `process`, whose output goes to the file `output`; it has `timeout_s` for each message."""
         self._process = process
-        self._listener = listener
         self._output = output
         self._timeout_s = timeout_s
         self._connection: Connection[Any, Any] | None = None
+        self._accepted: list[Connection[Any, Any]] = []
+        # At once: a worker waits for it before it does anything else.
+        self._accepting = threading.Thread(target=self._accept, args=(listener,), daemon=True)
+        self._accepting.start()
 
     @property
     def pid(self) -> int:
@@ -72,7 +75,7 @@ class WorkerProcess:
             MeasurementError: it died, hung or never connected; the message says how, with the end of its output.
         """
         deadline = time.monotonic() + self._timeout_s
-        connection = self._connection = self._connection or self._accepted(deadline)
+        connection = self._connection = self._connection or self._connected(deadline)
         while connection is not None and time.monotonic() < deadline:
             if connection.poll(_POLL_S):
                 try:
@@ -92,30 +95,26 @@ class WorkerProcess:
 
     def end(self) -> None:
         """End it, and whatever it started."""
-        if self._connection is not None:
-            self._connection.close()
         if hasattr(os, "killpg"):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
         else:
             self._process.kill()
         self._process.wait()
+        for connection in self._accepted:
+            connection.close()
 
-    def _accepted(self, deadline: float) -> Connection[Any, Any] | None:
+    def _accept(self, listener: Listener) -> None:
+        with contextlib.suppress(OSError, EOFError, AuthenticationError):
+            self._accepted.append(listener.accept())
+
+    def _connected(self, deadline: float) -> Connection[Any, Any] | None:
         """Its connection; None where it died or hung before it made one."""
-        box: list[Connection[Any, Any]] = []
-
-        def accept() -> None:
-            with contextlib.suppress(OSError, EOFError, AuthenticationError):
-                box.append(self._listener.accept())
-
-        thread = threading.Thread(target=accept, daemon=True)
-        thread.start()
         while time.monotonic() < deadline:
-            thread.join(_POLL_S)
-            if box:
-                return box[0]
-            if self._process.poll() is not None or not thread.is_alive():
+            self._accepting.join(_POLL_S)
+            if self._accepted:
+                return self._accepted[0]
+            if self._process.poll() is not None or not self._accepting.is_alive():
                 break
         return None
 

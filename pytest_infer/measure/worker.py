@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -16,6 +17,21 @@ if TYPE_CHECKING:
 
 CACHE_DIR: Final = "{cache_dir}"
 """Stands in the command line for the worker's own cache folder."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """How this session was started: what a worker needs to be started alike.
+
+    Attributes:
+        args: its command line.
+        cwd: where it was started.
+        sys_path: its own.
+    """
+
+    args: tuple[str, ...]
+    cwd: Path
+    sys_path: tuple[str, ...]
 
 
 def run_worker(

@@ -22,9 +22,11 @@ def failure(result: Result, device: Device) -> str:
         lines.append(f"  measured: {measured(result)}")
     lines.append(f"  device: {device.name} ({device.slug})")
     if result.differs:
-        lines += ["  differs from the baseline's recording:", *(f"    {line}" for line in result.differs)]
+        other = result.against or "the baseline's recording"
+        lines += [f"  differs from {other}:", *(f"    {line}" for line in result.differs)]
     elif result.outcome is Outcome.REGRESSED:
-        lines.append("  environment: as it was when the baseline was recorded")
+        same = "the same on both sides" if result.against else "as it was when the baseline was recorded"
+        lines.append(f"  environment: {same}")
     return "\n".join([*lines, f"  {_way_out(result)}"])
 
 
@@ -43,15 +45,18 @@ def measured(result: Result) -> str:
 
 
 def _way_out(result: Result) -> str:
-    command = f"pytest {shlex.quote(result.nodeid)} --infer-update-baselines"
-    match result.outcome:
-        case Outcome.REGRESSED:
-            return f"to accept the new speed: {command} --infer-force"
-        case Outcome.NO_BASELINE:
-            return f"to record one: {command}"
-        case Outcome.OVER_BUDGET:
-            return "to accept it: raise the budget in the test's marker"
-        case Outcome.INACCURATE:
-            return "to accept it: loosen the accuracy budget in the test's marker, if the outputs are finite"
-        case _:
-            return "it fails because of --infer-strict"
+    test = shlex.quote(result.nodeid)
+    record = f"pytest {test} --infer-update-baselines"
+    ways = {
+        Outcome.REGRESSED: f"to accept the new speed: {record} --infer-force",
+        Outcome.NO_BASELINE: f"to record one: {record}",
+        Outcome.OVER_BUDGET: "to accept it: raise the budget in the test's marker",
+        Outcome.INACCURATE: "to accept it: loosen the accuracy budget in the test's marker, if the outputs are finite",
+    }
+    if result.against:
+        again = f"to see it again: pytest {test} --infer-against={shlex.quote(result.against)}"
+        ways |= {
+            Outcome.REGRESSED: f"{again}; to accept it: raise max_regression in the test's marker",
+            Outcome.NO_BASELINE: "it fails because of --infer-baseline-mode=require",
+        }
+    return ways.get(result.outcome, "it fails because of --infer-strict")

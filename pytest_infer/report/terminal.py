@@ -27,6 +27,8 @@ def summary(report: RunReport, *, verbose: bool) -> list[tuple[str, str]]:
     blind = [r for r in report.results if not r.failed and any(c.blind for c in r.changes)]
     if blind:
         advice = "record more sessions (--infer-update-baselines on other days), or measure longer (--infer-time)"
+        if blind[0].against:
+            advice = "allow more rounds (--infer-time-limit)"
         lines.append(
             (f"{len(blind)} passing test(s) could not have seen a change of the tolerance: {advice}", "yellow")
         )
@@ -40,12 +42,12 @@ def _lines(result: Result, *, verbose: bool) -> list[tuple[str, str]]:
     style = "red" if result.failed else _STYLES.get(result.outcome, "yellow")
     name = f" {result.measurement.name}" if result.measurement.name else ""
     parts = [f"{result.nodeid}{name}: {result.outcome}", *_figures(result)]
-    change = next((c for c in result.changes if c.against == "baseline"), None)
-    parts.append("detectable: no baseline" if change is None else _change(change))
+    change = next((c for c in result.changes if c.against != "anchor"), None)
+    parts.append(_nothing(result) if change is None else _change(change))
     lines = [("  ".join(parts), style)]
     if verbose or result.outcome in {Outcome.INVALID, Outcome.INCONCLUSIVE, Outcome.IMPROVED}:
         lines += [(f"    {reason}", "") for reason in result.reasons]
-    if result.outcome is Outcome.IMPROVED and not result.recorded:
+    if result.outcome is Outcome.IMPROVED and not result.recorded and not result.against:
         lines.append(("    the baseline guards an old speed now: record it with --infer-update-baselines=reset", ""))
     if verbose:
         lines += [(f"    differs: {line}", "") for line in result.differs]
@@ -62,6 +64,13 @@ def _figures(result: Result) -> list[str]:
     if "throughput" in metrics:
         figures.append(f"{metrics['throughput']:.4g}/s")
     return figures
+
+
+def _nothing(result: Result) -> str:
+    """Why there is no change to tell."""
+    if not result.against:
+        return "detectable: no baseline"
+    return result.reasons[0] if result.outcome is Outcome.NO_BASELINE else "not compared"
 
 
 def _change(change: Change) -> str:

@@ -195,9 +195,7 @@ def test_contradictions_are_refused(line: dict[str, Any], told: str) -> None:
 
 @pytest.mark.parametrize(
     ("line", "told"),
-    [
-        ({"infer_against": "main"}, "--infer-against is not in this version"),
-    ],
+    [],
 )
 def test_what_this_version_lacks_is_said(line: dict[str, Any], told: str) -> None:
     """A promised option that isn't there yet is refused, never ignored."""

@@ -230,6 +230,18 @@ def test_outputs_that_are_not_finite_need_no_budget(make_decision: Callable[...,
     assert (result.outcome, result.reasons) == (Outcome.INACCURATE, ("output 'y': NaN",))
 
 
+def test_without_a_budget_the_precisions_own_tolerance_holds(make_decision: Callable[..., Decision]) -> None:
+    """It says that it is the default, and how to set another; with any accuracy budget it holds no more."""
+    figures = {"accuracy": {"cosine": 0.5}, "accuracy_notes": ("reference: x",)}
+    screening = run(1.0, workload={"precision": "fp32"}, **figures)
+    result = only(make_decision().compare([screening], Workers(1.0)))
+    assert (result.outcome, result.failed) == (Outcome.INACCURATE, True)
+    assert "the default tolerance for fp32" in result.reasons[0]
+    assert result.reasons[0].endswith("(reference: x)")
+    for marker in ({"min_cosine": 0.4}, {"max_abs_error": 1}):
+        assert only(make_decision(marker=marker).compare([screening], Workers(1.0))).outcome is Outcome.PASSED
+
+
 @pytest.mark.parametrize("strict", [False, True])
 def test_a_disturbed_run_is_invalid(make_decision: Callable[..., Decision], strict: bool) -> None:  # noqa: FBT001
     """Nothing it shows is believed; it fails under --infer-strict only."""

@@ -1,0 +1,69 @@
+"""Start one side of an A/B comparison: its paths first, then pytest. Standard library only.
+
+Run as a file by the side's interpreter, before anything is imported that could come from the user's checkout although
+the side stands for another one; so this is always the file of the pytest that asks, whatever the side has installed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any
+
+
+def moved(path: str, paths: dict[str, Any]) -> str:
+    """`path` as this side has it; `paths` are the plain values of `protocol.Paths`."""
+    base: str = paths["base"]
+    if not paths["moved"] or not inside(path, base) or any(inside(path, kept) for kept in paths["kept"]):
+        return path
+    return str(paths["moved"]) + path[len(base) :]
+
+
+def inside(path: str, folder: str) -> bool:
+    """Whether `path` is `folder` or lies in it."""
+    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
+
+
+def set_paths(paths: dict[str, Any]) -> None:
+    """Let this process import from where its side is."""
+    if paths["search"] is None:
+        sys.path[:0] = [entry for entry in paths["first"] if entry not in sys.path]
+    else:
+        sys.path[:] = paths["search"]
+    for name, module in list(sys.modules.items()):
+        # setuptools' editable installs of some layouts: a finder with a table of packages and their folders.
+        if name.startswith("__editable__") and isinstance(getattr(module, "MAPPING", None), dict):
+            module.MAPPING.update({package: moved(path, paths) for package, path in module.MAPPING.items()})
+
+
+def introduce() -> None:
+    """Say who this is: `protocol.Introduction` as JSON."""
+    version = protocol = None
+    try:
+        from importlib import metadata
+
+        version = metadata.version("pytest-infer")
+        from pytest_infer.against.protocol import PROTOCOL
+
+        protocol = PROTOCOL
+    except ImportError:
+        pass
+    sys.stdout.write(json.dumps({"python": sys.version.split()[0], "version": version, "protocol": protocol}))
+
+
+def main() -> None:
+    """Set the paths, and run pytest as the job says, or with the argument `introduce` only say who this is."""
+    side = json.loads(os.environ["PYTEST_INFER_SIDE"])
+    set_paths(side["paths"])
+    if sys.argv[1:] == ["introduce"]:
+        introduce()
+        return
+    sys.argv[0] = "pytest"
+    import pytest
+
+    raise SystemExit(pytest.main(side["job"]["args"]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,178 @@
+"""What `--infer-against` names, decided by looking: an interpreter, a checkout, or a revision."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+from dataclasses import replace
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote, urlparse
+
+import msgspec
+
+from pytest_infer.against import boot
+from pytest_infer.against.git import Repository
+from pytest_infer.against.protocol import PROTOCOL, Introduction
+from pytest_infer.against.side import Side, Sides
+from pytest_infer.against.worktree import fill_lfs, link, work_tree
+from pytest_infer.config import SIDE_VARIABLE
+from pytest_infer.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_PATIENCE_S: Final = 60.0
+"""How long an interpreter may take to say who it is."""
+
+
+@contextlib.contextmanager
+def sides(
+    value: str, *, cwd: Path, root: Path, sys_path: tuple[str, ...], links: tuple[str, ...] = ()
+) -> Iterator[Sides]:
+    """This side and the one that the option's `value` names, for as long as the body runs.
+
+    Args:
+        value: an executable file is an interpreter, a directory another checkout, all else a revision.
+        cwd: where this pytest was started.
+        root: pytest's rootdir.
+        sys_path: this session's.
+        links: paths under `root` that a revision's work tree takes from the user's checkout where it has none.
+
+    Raises:
+        UsageError: it is none of these, or nothing can be compared with it; the message says why and what to do.
+    """
+    path = cwd / Path(value).expanduser()
+    mine = this_side(root, sys_path)
+    if path.is_file() and os.access(path, os.X_OK):
+        there = replace(mine, label=value, python=str(path), own_packages=True)
+        yield Sides(here=mine, there=introduced(there, sys_path))
+    elif path.is_dir():
+        there = _checkout(value, Path(os.path.normpath(path)), mine, root)
+        yield Sides(here=mine, there=introduced(there, sys_path))
+    else:
+        repository = Repository(root)
+        commit = repository.commit(value, f"--infer-against={value}")
+        with work_tree(repository, commit) as tree:
+            there = _revision(value, commit, repository, tree, mine, _under(repository, root, links))
+            yield Sides(here=mine, there=introduced(there, sys_path))
+
+
+def this_side(root: Path, sys_path: tuple[str, ...]) -> Side:
+    """The user's checkout as it is: the top of its git work tree, or pytest's rootdir."""
+    prefixes = {sys.prefix, sys.base_prefix, sys.exec_prefix, *sysconfig.get_paths().values()}
+    try:
+        repository = Repository(root)
+    except UsageError:
+        base, ignored = root, tuple[str, ...]()
+    else:
+        base = repository.top
+        ignored = repository.ignored(e for e in sys_path if boot.inside(e, str(base)) and e != str(base))
+    kept = sorted({path for path in (*prefixes, *ignored) if boot.inside(path, str(base)) and path != str(base)})
+    return Side(label="this checkout", python=sys.executable, base=str(base), kept=tuple(kept))
+
+
+def introduced(side: Side, sys_path: tuple[str, ...]) -> Side:
+    """The side, if its interpreter runs a plugin that understands this one.
+
+    Raises:
+        UsageError: it is no Python, or has no pytest-infer, or one that speaks another protocol.
+    """
+    if not side.own_packages and side.path(boot.__file__) == boot.__file__:
+        return side  # the very plugin that runs this session
+    mine = metadata.version("pytest-infer")
+    environment = side.environment(os.environ, sys_path) | {
+        SIDE_VARIABLE: json.dumps({"paths": msgspec.to_builtins(side.paths(sys_path))})
+    }
+    try:
+        done = subprocess.run(  # noqa: S603 - the interpreter that the user names
+            [side.python, "-P", boot.__file__, "introduce"],
+            capture_output=True,
+            text=True,
+            timeout=_PATIENCE_S,
+            check=False,
+            env=environment,
+        )
+        who = msgspec.json.decode(done.stdout, type=Introduction)
+    except (OSError, subprocess.TimeoutExpired, msgspec.MsgspecError):
+        raise UsageError(f"--infer-against={side.label}: no Python 3.11 or newer that can be used") from None
+    here = f"{mine} here speaks A/B protocol {PROTOCOL}"
+    if who.version is None:
+        raise UsageError(
+            f"--infer-against={side.label}: that Python {who.python} has no pytest-infer; install it there: "
+            f"{side.python} -m pip install pytest-infer=={mine}"
+        )
+    if who.protocol != PROTOCOL:
+        there = "no A/B protocol" if who.protocol is None else f"A/B protocol {who.protocol}"
+        raise UsageError(
+            f"--infer-against={side.label}: pytest-infer {who.version} there speaks {there}, pytest-infer {here}; "
+            "use the same version on both sides"
+        )
+    return side
+
+
+def _checkout(value: str, folder: Path, mine: Side, root: Path) -> Side:
+    if (folder / "pyvenv.cfg").exists():
+        raise UsageError(
+            f"--infer-against={value} is an environment; to compare with its packages name its interpreter: "
+            f"--infer-against={Path(value) / 'bin' / 'python'}"
+        )
+    # A checkout's top stands for this one's; any other folder for rootdir.
+    base = mine.base if (folder / ".git").exists() else str(root)
+    return replace(mine, label=value, base=base, moved=str(folder), copies=_copies(base))
+
+
+def _revision(value: str, commit: str, repository: Repository, tree: Path, mine: Side, links: tuple[str, ...]) -> Side:
+    submodules = repository.submodules(commit)
+    now = repository.submodules("HEAD")
+    linked = link((*submodules, *links), repository.top, tree)
+    short = repository.short(commit)
+    notes = [
+        f"submodule {path}: this checkout's, {value} has another commit of it ({submodules[path][:12]})"
+        for path in linked
+        if path in submodules and submodules[path] != now.get(path)
+    ]
+    notes += [
+        f"{path}: only its LFS pointer is here; to fetch it: git lfs fetch origin {short}"
+        for path in fill_lfs(repository, tree)
+    ]
+    return replace(
+        mine,
+        label=value if commit.startswith(value) else f"{value} ({short})",
+        moved=str(tree),
+        copies=_copies(mine.base),
+        kept=tuple(sorted({*mine.kept, *(str(repository.top / path) for path in linked)})),
+        notes=tuple(notes),
+    )
+
+
+def _under(repository: Repository, root: Path, links: tuple[str, ...]) -> tuple[str, ...]:
+    """`links`, under rootdir, as paths under the repository's top.
+
+    Raises:
+        UsageError: one leads out of it.
+    """
+    found = []
+    for text in links:
+        path = Path(os.path.normpath(root / text))
+        if not boot.inside(str(path), str(repository.top)):
+            raise UsageError(f"infer_against_links: {text} is not inside {repository.top}")
+        found.append(str(path.relative_to(repository.top)))
+    return tuple(found)
+
+
+def _copies(base: str) -> tuple[str, ...]:
+    """Where packages lie that were installed as copies of folders in the checkout: their tests would test no side."""
+    found = set()
+    for distribution in metadata.distributions():
+        text = distribution.read_text("direct_url.json")
+        origin = json.loads(text) if text else {}
+        folder = unquote(urlparse(origin.get("url", "")).path)
+        if boot.inside(folder, base) and not origin.get("dir_info", {}).get("editable"):
+            found |= {str(distribution.locate_file(file.parts[0])) for file in distribution.files or ()}
+    return tuple(sorted(found))

@@ -1,0 +1,181 @@
+"""The interleaved comparison of one test: rounds until they say enough, or time is over."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING, Final
+
+from pytest_infer.against.findings import find
+from pytest_infer.against.protocol import ABSENT, INACCURATE
+from pytest_infer.against.rounds import Plan, Round, play_round
+from pytest_infer.errors import MeasurementError, SkippedInWorkerError
+from pytest_infer.gating import FAMILY_ERROR
+from pytest_infer.result import Compared
+from pytest_infer.stats.paired import FIRST_LOOK, LOOKS, PairedRule
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
+
+    from pytest_infer.against.side import Side, Sides
+    from pytest_infer.config import Settings
+    from pytest_infer.marker import Request
+    from pytest_infer.measure.protocol import Answer
+    from pytest_infer.measure.worker import Launch
+    from pytest_infer.measurement import Measurement
+
+    Play = Callable[[Side, Side, Launch, Plan], Round]
+
+PROCESS_METRICS: Final = frozenset({"build", "load", "host_memory"})
+"""What starting shows: the sides are started one after the other then."""
+DISTURBED_ROUNDS: Final = 8
+"""So many rounds that were disturbed are enough to give up."""
+_HOPELESS: Final = 1.5
+"""The first look lies this many times beyond the time limit: it is given up at once."""
+
+
+class Comparison:
+    """Compares one test here and on the other side."""
+
+    def __init__(
+        self,
+        sides: Sides,
+        launch: Launch,
+        settings: Settings,
+        *,
+        held: Callable[[], AbstractContextManager[None]],
+        progress: Callable[[str], None],
+        play: Play = play_round,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Compare two sides, holding the device (`held`) for each round; `clock` tells seconds."""
+        self._here, self._there, self._launch, self._settings = sides.here, sides.there, launch, settings
+        self._held, self._progress, self._play, self._clock = held, progress, play, clock
+
+    def compare(
+        self, target: str, request: Request, measurements: Sequence[Measurement], *, tests: int
+    ) -> dict[str, Compared]:
+        """What is to be said of each of the test's measurements, by name.
+
+        Args:
+            target: the test's file, absolute, and the rest of its node id.
+            request: what its marker asks for.
+            measurements: what it measured in this session, in order.
+            tests: how many gated tests the session has: they share its level.
+
+        Raises:
+            MeasurementError: the test failed here, in a process of its own. SkippedInWorkerError: it skipped itself.
+        """
+        names = tuple(measurement.name for measurement in measurements)
+        rounds: list[Round] = []
+        disturbed: list[str] = []
+        waited_s, begun = 0.0, self._clock()
+        while True:
+            number = len(rounds) + len(disturbed)
+            self._progress(f"{target.rpartition('/')[2]}: round {number + 1} against {self._there.label}")
+            asked = self._clock()
+            with self._held():
+                waited_s += self._clock() - asked
+                played = self._play(self._here, self._there, self._launch, self._plan(target, request, names, number))
+            if told := self._no_comparison(played):
+                return dict.fromkeys(names, Compared(missing=(told,), differs=self._there.notes))
+            if traced := _traced(played):
+                return dict.fromkeys(names, Compared(disturbed=traced))
+            if not set(names) & played.points.keys():
+                return {
+                    name: find(name, [played], (), self._rule(request, tests, 1.0), self._there).compared
+                    for name in names
+                }
+            if played.disturbed:
+                disturbed += played.disturbed
+            else:
+                rounds.append(played)
+            elapsed_s = self._clock() - begun - waited_s
+            round_s = elapsed_s / (number + 1)
+            last = elapsed_s + round_s > self._settings.time_limit or len(disturbed) >= DISTURBED_ROUNDS
+            if len(rounds) >= FIRST_LOOK and (last or len(rounds) in LOOKS):
+                rule = self._rule(request, tests, round_s)
+                found = {name: find(name, rounds, request.gate, rule, self._there) for name in names}
+                if last or len(rounds) >= LOOKS[-1] or all(finding.settled for finding in found.values()):
+                    return {name: finding.compared for name, finding in found.items()}
+            elif last or self._hopeless(len(rounds), round_s):
+                return dict.fromkeys(names, self._too_few(len(rounds), disturbed, round_s))
+
+    def _plan(self, target: str, request: Request, names: tuple[str, ...], number: int) -> Plan:
+        return Plan(
+            target=target,
+            names=names,
+            measure_s=self._settings.time,
+            in_turn=not PROCESS_METRICS.isdisjoint(request.gate),
+            swapped=number % 2 == 1,
+            first=number == 0,
+            timeout_s=self._settings.timeout,
+        )
+
+    def _rule(self, request: Request, tests: int, round_s: float) -> PairedRule:
+        time_for = int(self._settings.time_limit / round_s) if round_s > 0 else LOOKS[-1]
+        return PairedRule(
+            alpha=min(self._settings.alpha, FAMILY_ERROR / max(1, tests)),
+            max_regression=request.max_regression,
+            rounds=min(max(time_for, FIRST_LOOK), LOOKS[-1]),
+        )
+
+    def _no_comparison(self, played: Round) -> str | None:
+        """Why this round compares nothing: what happened on the other side, which is told and fails nothing."""
+        _check_here(played.current)
+        label, answer = self._there.label, played.other
+        strays = next((there.strays for _, there in played.points.values() if there.strays), ())
+        if strays:
+            return (
+                f"what {label} runs does not come from there: {', '.join(strays)}; install the package as editable "
+                "(pip install -e .), or name its folder in pytest's pythonpath"
+            )
+        if answer is None or answer.outcome == "passed":
+            return None
+        match answer.outcome:
+            case outcome if outcome == ABSENT:
+                return f"{label} has no such test"
+            case outcome if outcome == INACCURATE:
+                return f"on {label} its outputs are wrong: {answer.message}"
+            case "skipped":
+                return f"on {label} it skips itself: {answer.message}"
+            case _:
+                return f"on {label} it fails: {_first(answer.message)}"
+
+    def _hopeless(self, rounds: int, round_s: float) -> bool:
+        """Whether the first look lies far beyond the time limit; the first round builds, and tells nothing of that."""
+        return rounds > 1 and round_s * FIRST_LOOK > self._settings.time_limit * _HOPELESS
+
+    def _too_few(self, rounds: int, disturbed: Sequence[str], round_s: float) -> Compared:
+        if disturbed and len(disturbed) >= rounds:
+            return Compared(disturbed=tuple(dict.fromkeys(disturbed)))
+        needed_s = math.ceil(round_s * (FIRST_LOOK + 1))
+        told = (
+            f"only {rounds} of at least {FIRST_LOOK} rounds against {self._there.label} fit into --infer-time-limit="
+            f"{self._settings.time_limit:g}; they take about {round_s:.2g} s each: raise it to {needed_s}"
+        )
+        return Compared(undecided=(told,))
+
+
+def _traced(played: Round) -> tuple[str, ...]:
+    """What looked on while the sides ran: coverage, a tracer. It would do so in the next round, too."""
+    answers = [answer for answer in (played.current, played.other) if answer is not None]
+    return tuple(dict.fromkeys(text for a in answers for m in a.measurements for text in m.disturbed))
+
+
+def _check_here(answer: Answer | None) -> None:
+    if answer is None or answer.outcome == "passed":
+        return
+    if answer.outcome == "skipped":
+        raise SkippedInWorkerError(answer.message)
+    raise MeasurementError(f"{_first(answer.message)} (in a process of its own)\n{answer.message}")
+
+
+def _first(message: str) -> str:
+    """The line that says most: pytest begins those of an assertion with an E."""
+    lines = message.splitlines() or [""]
+    if lines[0].endswith("its output:"):  # a process that died before it could say anything itself
+        telling = next((line for line in reversed(lines[1:]) if "rror" in line), lines[-1])
+        return f"{lines[0]} {telling.strip()}"
+    return next((line for line in lines if line.startswith("E ")), lines[0]).lstrip("E ")

@@ -1,0 +1,136 @@
+"""What is asked of git. Nothing here touches the user's own work tree, index or stash."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pytest_infer.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_PLAIN: Final = (
+    # Checking files out runs none of the user's hooks, and LFS files come as pointers: no download of unknown length.
+    "-c", "core.hooksPath=/dev/null",
+    "-c", "filter.lfs.smudge=", "-c", "filter.lfs.process=", "-c", "filter.lfs.required=false",
+)  # fmt: skip
+_GITLINK: Final = "160000"
+_COMMIT: Final = re.compile(r"[0-9a-f]{7,40}")
+
+
+class Repository:
+    """A git repository and the user's checkout of it."""
+
+    def __init__(self, folder: Path) -> None:
+        """Find the repository that `folder` lies in.
+
+        Raises:
+            UsageError: there is none, or no git.
+        """
+        self.top = folder
+        # Relative: the folder's own name of it, whatever links lead there.
+        up = self._asked("rev-parse", "--show-cdup", what=f"no git checkout at {folder}")
+        self.top = Path(os.path.normpath(folder / up))
+
+    def commit(self, revision: str, option: str) -> str:
+        """The commit that `revision` names; `option` is what to blame.
+
+        Raises:
+            UsageError: it is not here; the message holds the command that brings it.
+        """
+        found = self._run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+        if found.returncode == 0:
+            return found.stdout.strip()
+        shallow = self._run("rev-parse", "--is-shallow-repository").stdout.strip() == "true"
+        where = "this shallow clone" if shallow else str(self.top)
+        raise UsageError(
+            f"{option}: no such revision in {where}, nor an interpreter or a directory of that name; "
+            f"to fetch it: {self._fetch(revision, shallow=shallow)}"
+        )
+
+    def short(self, commit: str) -> str:
+        """A commit's name as people read it."""
+        return self._asked("rev-parse", "--short", commit, what=f"commit {commit}")
+
+    def ignored(self, paths: Iterable[str]) -> tuple[str, ...]:
+        """Those of `paths` that git ignores."""
+        text = "".join(f"{path}\0" for path in paths)
+        found = self._run("check-ignore", "--stdin", "-z", stdin=text).stdout if text else ""
+        return tuple(path for path in found.split("\0") if path)
+
+    def submodules(self, commit: str) -> dict[str, str]:
+        """The submodules of a commit: path and the commit that it wants of each."""
+        listed = self._asked("ls-tree", "-r", "-z", commit, what=f"the files of {commit}")
+        rows = (row.partition("\t") for row in listed.split("\0") if row.startswith(_GITLINK))
+        return {path: head.split()[2] for head, _, path in rows}
+
+    def lfs_files(self, tree: Path) -> tuple[str, ...]:
+        """Paths in a work tree that git LFS keeps."""
+        files = self._run("-C", str(tree), "ls-files", "-z").stdout
+        told = self._run("-C", str(tree), "check-attr", "--stdin", "-z", "filter", stdin=files).stdout.split("\0")
+        return tuple(path for path, value in zip(told[::3], told[2::3], strict=False) if value == "lfs")
+
+    @property
+    def lfs_store(self) -> Path:
+        """Where git LFS keeps what it has fetched."""
+        common = self._asked("rev-parse", "--git-common-dir", what="the repository's folder")
+        return self.top / common / "lfs" / "objects"
+
+    def add_work_tree(self, path: Path, commit: str) -> None:
+        """Check `commit` out at `path`, on no branch.
+
+        Raises:
+            UsageError: git could not.
+        """
+        self._asked(*_PLAIN, "worktree", "add", "--detach", "--quiet", str(path), commit, what=f"a work tree at {path}")
+
+    def remove_work_tree(self, path: Path) -> None:
+        """Remove a work tree, or what git remembers of one whose folder is gone. One that is not known is fine."""
+        self._run("worktree", "remove", "--force", "--force", str(path))
+
+    def work_trees(self) -> tuple[Path, ...]:
+        """All work trees, the user's own among them."""
+        lines = self._run("worktree", "list", "--porcelain").stdout.splitlines()
+        return tuple(Path(line.removeprefix("worktree ")) for line in lines if line.startswith("worktree "))
+
+    def _asked(self, *arguments: str, what: str) -> str:
+        done = self._run(*arguments)
+        if done.returncode:
+            said = next((line for line in done.stderr.splitlines() if line), f"git ended with status {done.returncode}")
+            raise UsageError(f"--infer-against: {what}: {said}")
+        return done.stdout.strip()
+
+    def _run(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        # A git hook that runs the tests has its own index and folder in the environment: they are not for us.
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_") or k.startswith("GIT_CONFIG")}
+        try:
+            return subprocess.run(  # noqa: S603 - the arguments are ours, and a revision behind --end-of-options
+                ["git", "-C", str(self.top), *arguments],  # noqa: S607 - git is found as the shell finds it
+                input=stdin,
+                capture_output=True,
+                text=True,
+                errors="surrogateescape",
+                check=False,
+                env=environment | {"LC_ALL": "C"},
+            )
+        except FileNotFoundError:
+            raise UsageError("--infer-against: a revision needs git, which is not installed") from None
+
+    def _fetch(self, revision: str, *, shallow: bool) -> str:
+        """The command that brings `revision`."""
+        depth = "--depth=1 " if shallow else ""
+        remotes = self._run("remote").stdout.split() or ["origin"]
+        remote = "origin" if "origin" in remotes else remotes[0]
+        for name in remotes:
+            if revision.startswith(f"{name}/"):
+                branch = revision.removeprefix(f"{name}/")
+                return f"git fetch {depth}{name} {branch}:refs/remotes/{revision}"
+        if _COMMIT.fullmatch(revision):
+            return f"git fetch {depth}{remote} {revision}"
+        if revision.startswith(("HEAD", "@")):
+            return "git fetch --deepen=10" if shallow else "git log"
+        return f"git fetch {depth}{remote} {revision}:{revision}" if revision.isidentifier() else f"git fetch {remote}"

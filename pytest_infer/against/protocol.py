@@ -1,0 +1,110 @@
+"""What the two sides of an A/B comparison and their parent say to each other: JSON over a local connection.
+
+A side collects its one test and runs it up to the point of measurement. There it says `Ready`, and then does what it
+is told: `Warm`, any number of `Run`, `Stop`. It answers the first two with `Ran`. After `Stop` the test goes on, maybe
+to its next measurement; when it is over, the side says `Done`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from pytest_infer.measure.protocol import Answer, Job
+
+PROTOCOL: Final = 1
+"""Raised with every change of these messages; two sides that don't agree say so before a test runs."""
+
+ABSENT: Final = "absent"
+INACCURATE: Final = "inaccurate"
+"""Outcomes beside those of `Answer`: the side has no such test; its outputs break the test's own accuracy budgets."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paths:
+    """Where a side imports from.
+
+    Attributes:
+        search: the whole of `sys.path`; None: the interpreter's own, behind `first`.
+        first: what comes before the interpreter's own.
+        base, moved: the user's checkout, and what stands for it on this side; empty where nothing moves.
+        kept: folders inside `base` that don't move: environments, links, what git ignores.
+        copies: installed copies of packages of the checkout, which stand for no side.
+    """
+
+    search: tuple[str, ...] | None = None
+    first: tuple[str, ...] = ()
+    base: str = ""
+    moved: str = ""
+    kept: tuple[str, ...] = ()
+    copies: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SideJob:
+    """What a side is started for (in its environment, as JSON); `first`: of a comparison's rounds this is the first."""
+
+    job: Job
+    paths: Paths
+    first: bool
+
+
+class Warm(msgspec.Struct, frozen=True, kw_only=True, tag="warm"):
+    """Warm up, bounded."""
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True, tag="run"):
+    """Run one block of this many iterations."""
+
+    iterations: int
+
+
+class Stop(msgspec.Struct, frozen=True, kw_only=True, tag="stop"):
+    """That was all: go on with the test."""
+
+
+class Ready(msgspec.Struct, frozen=True, kw_only=True, tag="ready"):
+    """A side stands at a point of measurement.
+
+    Attributes:
+        name: which of the test's measurements this is; empty for the engine of the marker.
+        workload: its identity in plain values.
+        model_digest: content of the model, where there is a file.
+        environment: versions and the like, see `device.environment`.
+        strays: modules that came from the user's checkout although this side stands for another one.
+        stoppable: it ends with its parent even while it is stopped, so it may be.
+    """
+
+    name: str
+    workload: dict[str, Any]
+    model_digest: str | None
+    environment: dict[str, str]
+    strays: tuple[str, ...] = ()
+    stoppable: bool = False
+
+
+class Ran(msgspec.Struct, frozen=True, kw_only=True, tag="ran"):
+    """What a warm-up or a block took.
+
+    Attributes:
+        median_ns: of the block's calls, by series: `latency`, and `device` where a GPU told.
+    """
+
+    median_ns: dict[str, float]
+
+
+class Done(msgspec.Struct, frozen=True, kw_only=True, tag="done"):
+    """The test is over."""
+
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Introduction:
+    """What an interpreter says of itself before anything is compared (`boot.py`); None for what it has not."""
+
+    python: str
+    version: str | None
+    protocol: int | None

@@ -1,0 +1,153 @@
+"""A side's end of the line: at each point of measurement it does what it is told, and tells when the test is over."""
+
+from __future__ import annotations
+
+import os
+import queue
+import statistics
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from pytest_infer.against.boot import inside, moved
+from pytest_infer.against.protocol import ABSENT, Done, Ran, Ready, Run, SideJob, Stop, Warm
+from pytest_infer.device.environment import software
+from pytest_infer.measure.child import Line
+from pytest_infer.measure.loop import FEWEST_BLOCKS, WARMUP_NS, Timings, no_garbage_collection, time_block, warm_up
+from pytest_infer.measure.protocol import Answer
+from pytest_infer.worker_mode import bend
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    import pytest
+
+    from pytest_infer.measure.loop import Clock
+
+_PR_SET_PDEATHSIG: Final = 1
+"""Of prctl(2): the signal to get when the parent dies."""
+_NOTHING_RAN: Final = frozenset({4, 5})
+"""Exit statuses of pytest: no such test, or none that its options leave."""
+_TOLD_STRAYS: Final = 5
+_KEPT: Final = 10_000
+"""Single calls of a block that its side keeps: of very short calls a block holds a million."""
+
+
+class Station(Line):
+    """Serves the measurements of one test to the parent."""
+
+    def __init__(self, side: SideJob) -> None:
+        """Connect, and listen."""
+        self._told: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self._paths = msgspec.to_builtins(side.paths)
+        self._uncollected: list[str] = []
+        self._answered = False
+        self.first = side.first
+        """Whether this is a comparison's first round: later ones need not check and tell the same again."""
+        self._stoppable = _die_with_parent()
+        super().__init__(side.job)
+
+    def serve(
+        self,
+        run: Callable[[], object],
+        clock: Clock,
+        *,
+        name: str,
+        workload: dict[str, Any],
+        model_digest: str | None,
+    ) -> Timings:
+        """Stand ready with `run`, run the blocks that are asked for, and give the times of all of them."""
+        ready = Ready(
+            name=name,
+            workload=workload,
+            model_digest=model_digest,
+            environment=software() if self.first else {},
+            strays=strays(self._paths, sys.modules.items()),
+            stoppable=self._stoppable,
+        )
+        blocks: list[tuple[int, ...]] = []
+        warmed: list[int] = []
+        settled = False
+        with no_garbage_collection():
+            self._say(ready)
+            while not isinstance(told := self._hear(), Stop):
+                if isinstance(told, Warm):
+                    warmed, settled = warm_up(run, clock, WARMUP_NS)
+                    times = warmed[-max(1, len(warmed) // 4) :]
+                else:
+                    times = time_block(run, clock, told.iterations)
+                    blocks.append(tuple(times[:: 1 + len(times) // _KEPT]))
+                self._say(Ran(median_ns={"latency": statistics.median(times)}))
+            if not blocks:  # nobody compares this one; the test still gets its measurement
+                blocks = [tuple(time_block(run, clock, FEWEST_BLOCKS))]
+        return Timings(blocks_ns=tuple(blocks), warmup=len(warmed), settled=settled)
+
+    def answer(self, answer: Answer) -> None:
+        """Tell how the test ended."""
+        self._answered = True
+        self._say(Done(answer=answer))
+
+    def pytest_collectreport(self, report: Any) -> None:
+        """Note why a file could not be collected."""
+        if report.failed:
+            self._uncollected.append(str(report.longrepr))
+
+    def pytest_sessionfinish(self, exitstatus: int) -> None:
+        """A test that never ran is told as absent, or with what kept it from running."""
+        if self._answered:
+            return
+        message = "\n".join(self._uncollected)
+        if not message and int(exitstatus) not in _NOTHING_RAN:
+            message = f"pytest ended with exit status {int(exitstatus)} before the test was over"
+        self.answer(Answer(outcome="failed" if message else ABSENT, message=message))
+
+    def _say(self, message: Ready | Ran | Done) -> None:
+        self._connection.send_bytes(msgspec.json.encode(message))
+
+    def _hear(self) -> Warm | Run | Stop:
+        return msgspec.json.decode(self._told.get(), type=Warm | Run | Stop)
+
+    def _watch(self) -> None:
+        try:
+            while True:
+                self._told.put(self._connection.recv_bytes())
+        except (EOFError, OSError):
+            os._exit(1)
+
+
+def open_station(text: str, config: pytest.Config) -> Station:
+    """Make of this pytest the side that the job in its environment asks for.
+
+    The protocols were held against each other before (`choose.introduced`).
+    """
+    side = msgspec.json.decode(text, type=SideJob)
+    config.args = bend(config.option, side.job)
+    station = Station(side)
+    config.pluginmanager.register(station, "infer-station")
+    return station
+
+
+def strays(paths: dict[str, Any], modules: Iterable[tuple[str, Any]]) -> tuple[str, ...]:
+    """Modules that come from where this side is not: from the user's own checkout, or from an installed copy of it."""
+    found = []
+    for name, module in list(modules):
+        file = getattr(module, "__file__", None)
+        if not paths["moved"] or not isinstance(file, str) or inside(file, paths["moved"]):
+            continue
+        if moved(file, paths) != file or any(inside(file, copy) for copy in paths["copies"]):
+            found.append(f"{name} ({file})")
+    return (*found[:_TOLD_STRAYS], *(["..."] if len(found) > _TOLD_STRAYS else []))
+
+
+def _die_with_parent() -> bool:
+    """Let the kernel end this process with its parent, even while it is stopped; False where it can't."""
+    if sys.platform != "linux":
+        return False
+    import ctypes
+    import signal
+
+    try:
+        return bool(ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL) == 0)
+    except (OSError, AttributeError):
+        return False

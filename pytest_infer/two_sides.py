@@ -1,0 +1,73 @@
+"""The other side of an interleaved comparison: opened before any test runs, gone when pytest ends, however it ends."""
+
+from __future__ import annotations
+
+import atexit
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+import pluggy
+
+from pytest_infer.against.choose import sides
+from pytest_infer.against.side import Sides
+from pytest_infer.errors import InferError
+
+if TYPE_CHECKING:
+    import pytest
+
+    from pytest_infer.config import Settings
+
+_TOLD: Final = "infer_against"
+"""What an xdist worker is told: both sides, as plain values."""
+
+hookimpl = pluggy.HookimplMarker("pytest")
+
+
+class TwoSides:
+    """A plugin of pytest's that holds the sides. xdist's workers share what their controller opened."""
+
+    def __init__(self, settings: Settings, sys_path: tuple[str, ...], refuse: type[Exception]) -> None:
+        """Open what `settings.against` names when the session starts; `refuse` is how pytest is told of wrong use."""
+        self.sides: Sides | None = None
+        self._settings = settings
+        self._sys_path = sys_path
+        self._refuse = refuse
+        self._opened = ExitStack()
+
+    @hookimpl(tryfirst=True)
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Open it, before xdist starts its workers."""
+        config = session.config
+        if config.option.collectonly or self._settings.against is None:
+            return
+        told: dict[str, Any] = getattr(config, "workerinput", {})
+        if _TOLD in told:
+            self.sides = msgspec.convert(told[_TOLD], Sides)
+            return
+        atexit.register(self._opened.close)
+        found = sides(
+            self._settings.against,
+            cwd=config.invocation_params.dir,
+            root=self._settings.root,
+            sys_path=self._sys_path,
+            links=self._settings.against_links,
+        )
+        try:
+            self.sides = self._opened.enter_context(found)
+        except InferError as error:
+            raise self._refuse(str(error)) from None
+
+    @hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Tell an xdist worker."""
+        node.workerinput[_TOLD] = msgspec.to_builtins(self.sides)
+
+    def pytest_report_header(self) -> str | None:
+        """Say what is compared with."""
+        return None if self.sides is None else f"infer: against {self.sides.there.label}"
+
+    def pytest_unconfigure(self) -> None:
+        """Remove what was made."""
+        self._opened.close()
+        atexit.unregister(self._opened.close)

@@ -1,0 +1,213 @@
+"""What `--infer-against` names, and what can't be compared with."""
+
+from __future__ import annotations
+
+import json
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_infer.against import boot
+from pytest_infer.against.choose import sides, this_side
+from pytest_infer.errors import UsageError
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from pytest_infer.against.side import Sides
+    from tests.against.conftest import Checkout
+
+
+def opened(
+    value: str, checkout: Checkout, *links: str, sys_path: tuple[str, ...] = ()
+) -> AbstractContextManager[Sides]:
+    """The sides, for a session that was started at the checkout's top."""
+    return sides(value, cwd=checkout.path, root=checkout.path, sys_path=sys_path, links=links)
+
+
+def interpreter(path: Path, says: str) -> str:
+    """An executable file that says something."""
+    path.write_text(f"#!/bin/sh\ncat <<'END'\n{says}\nEND\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_a_revision(checkout: Checkout) -> None:
+    """Named with its commit, at its work tree, by this interpreter."""
+    with opened("main", checkout) as (found):
+        assert found.there.label == f"main ({checkout.git('rev-parse', '--short', 'HEAD')})"
+        assert (Path(found.there.moved) / "code.py").exists()
+        assert found.there.base == found.here.base == str(checkout.path)
+        assert found.there.python == sys.executable
+        assert not found.there.own_packages
+        assert found.here.moved == ""
+    assert not Path(found.there.moved).exists()
+
+
+def test_a_commit_is_named_once(checkout: Checkout) -> None:
+    """Not `abc (abc)`."""
+    commit = checkout.git("rev-parse", "HEAD")
+    with opened(commit[:10], checkout) as found:
+        assert found.there.label == commit[:10]
+
+
+def test_an_interpreter(checkout: Checkout) -> None:
+    """The same checkout, under its own packages; a link is left as it is, or it would be no environment any more."""
+    with opened(sys.executable, checkout) as found:
+        assert found.there.python == sys.executable
+        assert found.there.own_packages
+        assert found.there.moved == ""
+
+
+def test_another_checkout(checkout: Checkout, tmp_path: Path) -> None:
+    """A folder, also by its name from here."""
+    other = tmp_path / "other"
+    checkout.git("clone", "--quiet", str(checkout.path), str(other))
+    for value in (str(other), "../other"):
+        with opened(value, checkout) as found:
+            assert found.there.label == value
+            assert found.there.moved == str(other)
+            assert found.there.base == str(checkout.path)
+    assert (other / "code.py").exists(), "it is the user's"
+
+
+def test_a_folder_without_git(checkout: Checkout, tmp_path: Path) -> None:
+    """It stands for rootdir, wherever that lies in the repository."""
+    (tmp_path / "plain").mkdir()
+    root = checkout.path / "sub"
+    root.mkdir()
+    with sides(str(tmp_path / "plain"), cwd=tmp_path, root=root, sys_path=()) as found:
+        assert found.there.base == str(root)
+        assert found.there.moved == str(tmp_path / "plain")
+
+
+def test_no_git_is_needed_for_the_others(tmp_path: Path) -> None:
+    """Interpreters and folders compare without a repository."""
+    for value in (sys.executable, str(tmp_path)):
+        with sides(value, cwd=tmp_path, root=tmp_path, sys_path=()) as found:
+            assert found.here.base == str(tmp_path)
+
+
+def test_an_environment_is_no_checkout(checkout: Checkout, tmp_path: Path) -> None:
+    """What people give by mistake is told with what they meant."""
+    (tmp_path / "env").mkdir()
+    (tmp_path / "env" / "pyvenv.cfg").touch()
+    with (
+        pytest.raises(UsageError, match=r"is an environment; .* --infer-against=\.\./env/bin/python"),
+        opened("../env", checkout),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("says", "told"),
+    [
+        ("hello", "no Python 3.11 or newer that can be used"),
+        (json.dumps({"python": "3.12.1", "version": None, "protocol": None}), "has no pytest-infer; install it there"),
+        (
+            json.dumps({"python": "3.12.1", "version": "0.0.9", "protocol": None}),
+            "pytest-infer 0.0.9 there speaks no A/B protocol, pytest-infer",
+        ),
+        (
+            json.dumps({"python": "3.12.1", "version": "9.0", "protocol": 99}),
+            "pytest-infer 9.0 there speaks A/B protocol 99, pytest-infer",
+        ),
+    ],
+)
+def test_interpreters_that_can_not_be_a_side(checkout: Checkout, tmp_path: Path, says: str, told: str) -> None:
+    """No Python, no plugin, a plugin of another protocol: both versions are named."""
+    value = interpreter(tmp_path / "python", says)
+    with pytest.raises(UsageError, match=told) as error, opened(value, checkout):
+        pass
+    assert "\n" not in str(error.value)
+
+
+def test_a_revision_with_a_plugin_of_its_own(checkout: Checkout) -> None:
+    """A repository that holds pytest-infer itself: the revision's plugin is asked, too."""
+    checkout.write("pytest_infer/__init__.py", "")
+    inner = checkout.write("pytest_infer/against/boot.py", Path(boot.__file__).read_text())
+    checkout.commit()
+    paths = (str(checkout.path), *sys.path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(boot, "__file__", str(inner))
+        with pytest.raises(UsageError, match="there speaks no A/B protocol"), opened("HEAD", checkout, sys_path=paths):
+            pass
+    assert len(checkout.git("worktree", "list").splitlines()) == 1
+
+
+def test_what_does_not_move(checkout: Checkout) -> None:
+    """This interpreter's own folders and what git ignores, where they lie in the checkout."""
+    checkout.write(".gitignore", "vendored/\n")
+    (checkout.path / "vendored").mkdir()
+    entries = (str(checkout.path / "vendored"), str(checkout.path / "src"), "/usr/lib")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "prefix", str(checkout.path / ".venv"))
+        kept = this_side(checkout.path, entries).kept
+    assert {str(checkout.path / ".venv"), str(checkout.path / "vendored")} <= set(kept)
+    assert str(checkout.path / "src") not in kept
+
+
+def test_links(checkout: Checkout) -> None:
+    """Paths of the ini key lead to the user's files, and their modules are no strays."""
+    checkout.write(".gitignore", "models/\n")
+    (checkout.path / "models").mkdir()
+    checkout.commit()
+    with opened("HEAD", checkout, "models") as found:
+        assert (Path(found.there.moved) / "models").is_symlink()
+        assert str(checkout.path / "models") in found.there.kept
+    with pytest.raises(UsageError, match=r"infer_against_links: .* is not inside"), opened("HEAD", checkout, "../x"):
+        pass
+
+
+def test_submodules_are_linked_and_told(checkout: Checkout, tmp_path: Path) -> None:
+    """As the user has them; where the revision wants another commit, that is a note."""
+    library = type(checkout)(tmp_path / "library")
+    library.write("lib.py", "")
+    library.commit()
+    checkout.git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(library.path), "lib")
+    first = checkout.commit()
+    inner = checkout.path / "lib"
+    for arguments in (
+        ("config", "user.name", "t"),
+        ("config", "user.email", "t"),
+        ("commit", "--allow-empty", "-qm", "x"),
+    ):
+        checkout.git("-C", str(inner), *arguments)
+    checkout.commit()
+    with opened("HEAD", checkout) as found:
+        assert found.there.notes == ()
+        assert (Path(found.there.moved) / "lib" / "lib.py").exists()
+    with opened(first, checkout) as found:
+        (note,) = found.there.notes
+        assert note.startswith("submodule lib: this checkout's, ")
+    assert checkout.git("submodule", "status").split()[1] == "lib"
+
+
+def test_installed_copies_are_known(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A package that was installed from the checkout and not as editable."""
+
+    class Installed:
+        def __init__(self, name: str, origin: dict[str, Any] | None) -> None:
+            self.files = [Path(name) / "__init__.py", Path(f"{name}-1.dist-info") / "METADATA"]
+            self._origin = origin
+
+        def read_text(self, _: str) -> str | None:
+            return None if self._origin is None else json.dumps(self._origin)
+
+        def locate_file(self, path: str) -> Path:
+            return Path("/site") / path
+
+    url = checkout.path.as_uri()
+    packages = [
+        Installed("copied", {"url": url, "dir_info": {}}),
+        Installed("wheel", {"url": f"{url}/dist/wheel-1.whl", "archive_info": {}}),
+        Installed("editable", {"url": url, "dir_info": {"editable": True}}),
+        Installed("elsewhere", {"url": "file:///else"}),
+        Installed("usual", None),
+    ]
+    monkeypatch.setattr(metadata, "distributions", lambda: packages)
+    with opened("HEAD", checkout) as found:
+        assert {Path(path).name.partition("-")[0] for path in found.there.copies} == {"copied", "wheel"}

@@ -1,0 +1,334 @@
+"""Whole sessions: real repositories, real processes. What ends after one round is cheap; few tests play eight."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import socket
+import sys
+import venv
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.against.conftest import Suite
+
+CODE: Final = "NUMBER = {number}\n\ndef work():\n    return sum(range(NUMBER))\n"
+TEST: Final = """
+import code_of_mine
+import pytest
+
+@pytest.mark.infer(model=code_of_mine.work)
+def test_it(infer_engine):
+    infer_engine()
+"""
+
+
+def save_model(path: Path, factor: float, layers: int = 1) -> None:
+    """A tiny network: x [1, 4] times `factor`, `layers` times."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    np = pytest.importorskip("numpy")
+    names = ["x", *(f"h{i}" for i in range(layers - 1)), "y"]
+    nodes = [helper.make_node("Mul", [a, "w"], [b]) for a, b in itertools.pairwise(names)]
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 4]) for name in ("x", "y")]
+    weight = numpy_helper.from_array(np.full((1, 4), factor, np.float32), "w")
+    graph = helper.make_graph(nodes, "net", values[:1], values[1:], [weight])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10), path)
+
+
+def test_slower_code(suite: Suite, elsewhere: Path) -> None:
+    """A package on pytest's path got twenty times slower: the test fails, and says all there is to know."""
+    suite.write("src/code_of_mine.py", CODE.format(number=2_000))
+    suite.write("test_code.py", TEST)
+    suite.commit()
+    suite.write("src/code_of_mine.py", CODE.format(number=40_000))
+    before = suite.state()
+    done = suite.run("--infer-against=HEAD")
+    assert done.returncode == 1, done.stdout + done.stderr
+    result = suite.results()["test_it"]
+    assert result.outcome == "regressed"
+    assert result.change is not None
+    assert 5 < result.change.estimate < 60
+    assert result.change.low < result.change.estimate < result.change.high
+    assert result.change.runs >= 8
+    commit = suite.git("rev-parse", "--short", "HEAD")
+    for told in (
+        f"infer: against HEAD ({commit})",
+        f"worse than HEAD ({commit})'s ",
+        f"{result.change.runs} rounds",
+        "environment: the same on both sides",
+        "pytest test_code.py::test_it --infer-against=HEAD",
+    ):
+        assert told in done.stdout
+    assert suite.state() == before
+    assert suite.left() == []
+    assert not list(elsewhere.glob("pytest-infer-against*"))
+
+
+def test_another_model_file(suite: Suite) -> None:
+    """Only the model's file changed: faster, and the file is named; several measurements are told apart by name."""
+    pytest.importorskip("onnxruntime")
+    (suite.path / "models").mkdir()
+    save_model(suite.path / "models" / "net.onnx", 1.0, layers=2_000)
+    suite.write(
+        "test_model.py",
+        """
+import pytest
+
+@pytest.mark.infer(model="models/net.onnx", options={"threads": 1, "graph_optimization": "disabled"})
+def test_model(infer, infer_engine):
+    infer.measure(infer_engine)
+    infer.measure(sum, ([1, 2],))
+""",
+    )
+    suite.commit()
+    save_model(suite.path / "models" / "net.onnx", 1.0, layers=20)
+    done = suite.run("--infer-against=HEAD", "-v")
+    assert done.returncode == 0, done.stdout + done.stderr
+    results = suite.results()
+    assert results["test_model"].outcome == "improved", results["test_model"].reasons
+    assert results["test_model"].differs[0].startswith("model: ")
+    assert "the baseline guards" not in done.stdout
+    assert results["test_model sum"].change is not None
+    assert results["test_model sum"].differs == ()
+
+
+ONE_SIDED: Final = {
+    "test_new": ("", "def test_new(infer_engine): infer_engine()", "has no such test"),
+    "test_broken": (
+        "def test_broken(infer_engine): assert infer_engine() == 'nonsense'",
+        "def test_broken(infer_engine): infer_engine()",
+        "it fails: AssertionError: assert 6.0 == 'nonsense'",
+    ),
+    "test_skips": (
+        "def test_skips(infer_engine): pytest.skip('not yet')",
+        "def test_skips(infer_engine): infer_engine()",
+        "it skips itself: not yet",
+    ),
+    "test_dies": (
+        "def test_dies(infer_engine): os._exit(7)",
+        "def test_dies(infer_engine): infer_engine()",
+        "it fails: a worker process ended with exit status 7",
+    ),
+    "test_wrong": (
+        "@pytest.mark.infer(reference=lambda: 5.0, max_abs_error=0.5)\ndef test_wrong(infer_engine): pass",
+        "@pytest.mark.infer(reference=lambda: 6.0, max_abs_error=0.5)\ndef test_wrong(infer_engine): pass",
+        "its outputs are wrong: max_abs_error 1 is above",
+    ),
+    "test_several[b]": (
+        "@pytest.mark.parametrize('p', ['a'])\ndef test_several(infer_engine, p): infer_engine()",
+        "@pytest.mark.parametrize('p', ['b'])\ndef test_several(infer_engine, p): infer_engine()",
+        "has no such test",
+    ),
+}
+"""By test: its code in the revision, its code now, and what is told of the revision."""
+HEAD: Final = "import os\n\nimport pytest\n\npytestmark = pytest.mark.infer(model=lambda: 6.0)\n\n\n"
+
+
+@pytest.mark.parametrize("arguments", [(), ("-p", "xdist", "-n", "2")], ids=["alone", "xdist"])
+def test_one_side_only(suite: Suite, elsewhere: Path, arguments: tuple[str, ...]) -> None:
+    """A test that the revision has not, or that fails, skips itself or dies there: told, and it passes.
+
+    Under xdist, too, where the workers share the one work tree.
+    """
+    if arguments:
+        pytest.importorskip("xdist")
+    suite.write("test_all.py", HEAD + "\n\n".join(old for old, _, _ in ONE_SIDED.values()))
+    suite.write("test_module.py", "import nowhere_to_be_found\n")
+    suite.commit()
+    suite.write("test_all.py", HEAD + "\n\n".join(new for _, new, _ in ONE_SIDED.values()))
+    suite.write(
+        "test_module.py", "import pytest\n\n@pytest.mark.infer(model=dict)\ndef test_module(infer_engine): pass\n"
+    )
+    before = suite.state()
+    done = suite.run("--infer-against=HEAD", *arguments)
+    results = suite.results()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {name: result.outcome for name, result in results.items()} == dict.fromkeys(
+        [*ONE_SIDED, "test_module"], "no_baseline"
+    )
+    for name, (_, _, told) in ONE_SIDED.items():
+        assert told in results[name].reasons[0], name
+        assert results[name].reasons[0] in done.stdout, "also without -v"
+    assert "No module named 'nowhere_to_be_found'" in results["test_module"].reasons[0]
+    assert suite.state() == before
+    assert suite.left() == []
+    assert not list(elsewhere.glob("pytest-infer-against*"))
+
+
+def test_require(suite: Suite) -> None:
+    """Nothing to compare with fails where that is asked for."""
+    suite.commit()
+    suite.write("test_new.py", "import pytest\n\n@pytest.mark.infer(model=dict)\ndef test_new(infer_engine): pass\n")
+    done = suite.run("--infer-against=HEAD", "--infer-baseline-mode=require")
+    assert done.returncode == 1
+    assert "it fails because of --infer-baseline-mode=require" in done.stdout
+
+
+def test_budgets_still_hold(suite: Suite) -> None:
+    """What is over its budget here fails without a comparison."""
+    suite.write(
+        "test_slow.py",
+        "import pytest\n\n@pytest.mark.infer(model=dict, max_latency_ms=1e-9)\ndef test_slow(infer_engine): pass\n",
+    )
+    suite.commit()
+    assert suite.run("--infer-against=HEAD").returncode == 1
+    assert suite.results()["test_slow"].outcome == "over_budget"
+
+
+def test_another_checkout(suite: Suite, tmp_path: Path) -> None:
+    """A folder: its tests, its code, its own conftest; a session started in a sub-folder finds it there."""
+    suite.write("src/code_of_mine.py", CODE.format(number=10))
+    suite.write("sub/test_code.py", TEST)
+    suite.commit()
+    other = tmp_path / "other"
+    suite.git("clone", "--quiet", str(suite.path), str(other))
+    (other / "src" / "code_of_mine.py").write_text("def work():\n    raise RuntimeError(__file__)\n")
+    done = suite.run("--infer-against=../../other", f"--rootdir={suite.path}", "test_code.py", cwd=suite.path / "sub")
+    report = (suite.path / "sub" / "report.json").rename(suite.path / "report.json")
+    assert report.exists()
+    assert done.returncode == 0, done.stdout + done.stderr
+    (reason,) = suite.results()["test_it"].reasons
+    assert f"RuntimeError: {other}/src/code_of_mine.py" in reason
+
+
+def test_an_interpreter_without_the_plugin(suite: Suite, tmp_path: Path) -> None:
+    """One line, before any test runs, with the command that installs it."""
+    suite.write("test_it.py", "import pytest\n\n@pytest.mark.infer(model=dict)\ndef test_it(infer_engine): pass\n")
+    suite.commit()
+    venv.create(tmp_path / "bare", with_pip=False)
+    python = tmp_path / "python"  # -E: where PYTHONPATH leads to the plugin, it has one
+    python.write_text(f'#!/bin/sh\nexec {tmp_path}/bare/bin/python -E "$@"\n')
+    python.chmod(0o755)
+    done = suite.run(f"--infer-against={python}")
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    (line,) = [line for line in done.stderr.splitlines() if line]
+    assert "has no pytest-infer; install it there: " in line
+    assert "test_it" not in done.stdout
+
+
+def test_another_interpreter(suite: Suite, tmp_path: Path) -> None:
+    """The same checkout, uncommitted changes and all, under the packages of another environment."""
+    source = """
+import code_of_mine
+import pytest
+
+try:
+    from runtime_of_theirs import VERSION
+except ImportError:
+    VERSION = 1
+
+@pytest.mark.infer(model=code_of_mine.work)
+def test_it(infer_engine):
+    assert VERSION == 1, code_of_mine.__file__
+"""
+    suite.commit()
+    suite.write("src/code_of_mine.py", CODE.format(number=10))
+    suite.write("test_code.py", source)
+    venv.create(tmp_path / "env", with_pip=False)
+    (packages,) = (tmp_path / "env" / "lib").glob("python*/site-packages")
+    (packages / "runtime_of_theirs.py").write_text("VERSION = 2\n")
+    (packages / "more.pth").write_text("\n".join(path for path in sys.path if path.endswith("site-packages")))
+    value = tmp_path / "env" / "bin" / "python"
+    done = suite.run(f"--infer-against={value}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (reason,) = suite.results()["test_it"].reasons
+    assert reason.startswith(f"on {value} it fails: AssertionError: {suite.path}/src/code_of_mine.py")
+
+
+@pytest.mark.parametrize("value", ["origin/main", "nonsense"])
+def test_a_missing_revision(suite: Suite, elsewhere: Path, value: str) -> None:
+    """A usage error, before any test runs; nothing is left behind."""
+    suite.write("test_it.py", "import pytest\n\n@pytest.mark.infer(model=dict)\ndef test_it(infer_engine): pass\n")
+    suite.commit()
+    done = suite.run(f"--infer-against={value}")
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert f"ERROR: --infer-against={value}: no such revision" in done.stderr
+    assert list(elsewhere.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--infer-update-baselines",), "drop it to record"),
+        (("--infer-isolate=never",), "drop --infer-isolate=never"),
+    ],
+)
+def test_contradictions(suite: Suite, arguments: tuple[str, ...], told: str) -> None:
+    """Told before anything happens."""
+    done = suite.run("--infer-against=HEAD", *arguments)
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert told in done.stderr
+
+
+def test_collecting_compares_nothing(suite: Suite, elsewhere: Path) -> None:
+    """No work tree for a look at the tests."""
+    suite.write("test_it.py", "import pytest\n\n@pytest.mark.infer(model=dict)\ndef test_it(infer_engine): pass\n")
+    suite.commit()
+    assert suite.run("--infer-against=HEAD", "--collect-only").returncode == 0
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_installed_code_is_no_revision(suite: Suite) -> None:
+    """Code that comes from the checkout on both sides (here by an absolute path of its own): not compared, told."""
+    suite.write("src/code_of_mine.py", CODE.format(number=10))
+    suite.write("test_code.py", f"import sys\nsys.path.insert(0, {str(suite.path / 'src')!r})\n{TEST}")
+    suite.commit()
+    done = suite.run("--infer-against=HEAD")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (reason,) = suite.results()["test_it"].reasons
+    assert f"does not come from there: code_of_mine ({suite.path}/src/code_of_mine.py)" in reason
+
+
+INTERRUPTED: Final = """
+import os
+import socket
+import time
+
+import pytest
+
+def measured():
+    if "PYTEST_INFER_PADDING" in os.environ:
+        # Tells the outside that it is being measured on one of the sides, and waits for its answer: it never comes.
+        with socket.create_connection(("127.0.0.1", int(os.environ["PORT"]))) as line:
+            line.recv(1)
+
+@pytest.mark.infer(model=measured)
+def test_endless(infer_engine): pass
+"""
+
+
+@pytest.mark.skipif("sys.platform == 'win32'", reason="signals")
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "killed"])
+def test_broken_off(suite: Suite, elsewhere: Path, monkeypatch: pytest.MonkeyPatch, sent: signal.Signals) -> None:
+    """In the middle of a round: no process is left; nor a work tree, but what a killed run leaves the next removes."""
+    suite.write("test_it.py", INTERRUPTED)
+    suite.commit()
+    before = suite.state()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(120)
+        monkeypatch.setenv("PORT", str(server.getsockname()[1]))
+        process = suite.start("--infer-against=HEAD")
+        line, _ = server.accept()
+        with line:
+            os.kill(process.pid, sent)
+            output, _ = process.communicate(timeout=120)
+            line.settimeout(120)
+            assert line.recv(1) == b"", "whoever measured is gone"
+    assert suite.left() == []
+    if sent is signal.SIGINT:
+        assert process.returncode == pytest.ExitCode.INTERRUPTED, output
+        assert "INTERNALERROR" not in output
+    else:
+        assert len(suite.git("worktree", "list").splitlines()) == 2
+        suite.write("test_it.py", "def test_nothing(): pass\n")
+        assert suite.run("--infer-against=HEAD").returncode == 0
+        suite.git("checkout", "test_it.py")
+    assert suite.state() == before
+    assert not list(elsewhere.glob("pytest-infer-against*"))

@@ -1,0 +1,152 @@
+"""Where each side imports from, and what its command line and environment become."""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import ModuleType, SimpleNamespace
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from pytest_infer.against.boot import moved, set_paths
+from pytest_infer.against.side import Side, Sides
+from pytest_infer.against.station import strays
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HERE = Side(label="this checkout", python="/usr/bin/python", base="/home/me/repo", kept=("/home/me/repo/.venv",))
+THERE = Side(
+    label="main (abc)",
+    python="/usr/bin/python",
+    base="/home/me/repo",
+    moved="/trees/repo",
+    kept=("/home/me/repo/.venv", "/home/me/repo/models"),
+    copies=("/usr/lib/python3/site-packages/mine",),
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "there"),
+    [
+        ("/home/me/repo", "/trees/repo"),
+        ("/home/me/repo/src", "/trees/repo/src"),
+        ("/home/me/repository", "/home/me/repository"),
+        ("/home/me/repo/.venv/lib/python3/site-packages", "/home/me/repo/.venv/lib/python3/site-packages"),
+        ("/home/me/repo/models/a.onnx", "/home/me/repo/models/a.onnx"),
+        ("/usr/lib/python3", "/usr/lib/python3"),
+        ("relative", "relative"),
+    ],
+)
+def test_paths_inside_the_checkout_move(path: str, there: str) -> None:
+    """To the same place on the other side; environments, links and all outside stay; here nothing moves."""
+    assert THERE.path(path) == there
+    assert HERE.path(path) == path
+
+
+@pytest.mark.parametrize(
+    ("argument", "there"),
+    [
+        ("/home/me/repo/tests/test_a.py::test_b[x]", "/trees/repo/tests/test_a.py::test_b[x]"),
+        ("--rootdir=/home/me/repo", "--rootdir=/trees/repo"),
+        ("-c/home/me/repo/pytest.ini", "-c/trees/repo/pytest.ini"),
+        ("--path=/mnt/home/me/repo/a", "--path=/mnt/home/me/repo/a"),
+        ("--paths=/home/me/repo/a:/home/me/repo/models/b", "--paths=/trees/repo/a:/home/me/repo/models/b"),
+        ("tests/test_a.py", "tests/test_a.py"),
+        ("-k", "-k"),
+    ],
+)
+def test_arguments_inside_the_checkout_move(argument: str, there: str) -> None:
+    """Alone, behind an equals sign, behind a short option; a longer path that ends alike is another one."""
+    assert THERE.arguments((argument,)) == (there,)
+    assert HERE.arguments((argument,)) == (argument,)
+
+
+def test_the_same_interpreter_gets_the_whole_path() -> None:
+    """Every entry, moved where it lies in the checkout: an editable install's entry is the other side's."""
+    entries = ("/home/me/repo/tests", "/usr/lib/python3", "/home/me/repo/src", "/home/me/repo/.venv/lib")
+    paths = THERE.paths(entries)
+    assert paths.search == ("/trees/repo/tests", "/usr/lib/python3", "/trees/repo/src", "/home/me/repo/.venv/lib")
+
+
+def test_another_interpreter_keeps_its_own_path() -> None:
+    """It gets the checkout's entries first, and none of this interpreter's packages."""
+    side = Side(label="p", python="/opt/p/bin/python", own_packages=True, base=HERE.base, kept=HERE.kept)
+    paths = side.paths(("/home/me/repo/src", "/usr/lib/python3", "/home/me/repo/.venv/lib/site-packages"))
+    assert paths.search is None
+    assert paths.first == ("/home/me/repo/src",)
+
+
+def test_grandchildren_import_from_the_same_side() -> None:
+    """PYTHONPATH begins with the moved entries; what the user had there follows, moved as well."""
+    environ = {"PYTHONPATH": os.pathsep.join(["/home/me/repo/lib", "/else"]), "HOME": "/home/me"}
+    there = THERE.environment(environ, ("/home/me/repo/src", "/usr/lib/python3"))
+    assert there["PYTHONPATH"].split(os.pathsep) == ["/trees/repo/src", "/trees/repo/lib", "/else"]
+    assert there["HOME"] == "/home/me"
+    assert HERE.environment(environ, ()) == environ
+
+
+def test_a_folder_that_is_not_there_is_the_nearest_above(tmp_path: Path) -> None:
+    """A session that was started in a folder which the revision has not."""
+    (tmp_path / "tree" / "a").mkdir(parents=True)
+    side = Side(label="x", python="p", base=str(tmp_path / "repo"), moved=str(tmp_path / "tree"))
+    assert side.folder(tmp_path / "repo" / "a" / "b" / "c") == tmp_path / "tree" / "a"
+
+
+def test_sides_travel_as_plain_values() -> None:
+    """To xdist's workers and back."""
+    sides = Sides(here=HERE, there=THERE)
+    assert msgspec.convert(msgspec.to_builtins(sides), Sides) == sides
+
+
+def test_paths_are_set_before_anything_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`sys.path`, and the tables of setuptools' editable finders."""
+    monkeypatch.setattr(sys, "path", ["/old"])
+    finder = ModuleType("__editable___mine_finder")
+    table = {"mine": "/home/me/repo/src/mine", "other": "/else/other"}
+    finder.MAPPING = table  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, finder.__name__, finder)
+    set_paths(msgspec.to_builtins(THERE.paths(("/home/me/repo/src", "/usr/lib/python3"))))
+    assert sys.path == ["/trees/repo/src", "/usr/lib/python3"]
+    assert table == {"mine": "/trees/repo/src/mine", "other": "/else/other"}
+
+
+def test_another_interpreters_path_is_only_put_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it has already stays where it is."""
+    monkeypatch.setattr(sys, "path", ["/its/own", "/home/me/repo/lib"])
+    side = Side(label="p", python="p", own_packages=True, base=HERE.base)
+    set_paths(msgspec.to_builtins(side.paths(("/home/me/repo/src", "/home/me/repo/lib"))))
+    assert sys.path == ["/home/me/repo/src", "/its/own", "/home/me/repo/lib"]
+
+
+def test_modules_of_the_wrong_side_are_told() -> None:
+    """From the user's own checkout, or from an installed copy of it; the side's own, and libraries, are fine."""
+    files = {
+        "right": "/trees/repo/src/right.py",
+        "library": "/usr/lib/python3/library.py",
+        "environment": "/home/me/repo/.venv/lib/environment.py",
+        "linked": "/home/me/repo/models/linked.py",
+        "leaked": "/home/me/repo/src/leaked.py",
+        "copied": "/usr/lib/python3/site-packages/mine/copied.py",
+        "builtin": None,
+    }
+    modules = [(name, SimpleNamespace(__file__=file)) for name, file in files.items()]
+    told = strays(msgspec.to_builtins(THERE.paths(())), modules)
+    assert [text.split()[0] for text in told] == ["leaked", "copied"]
+    assert strays(msgspec.to_builtins(HERE.paths(())), modules) == ()
+
+
+def test_many_strays_are_cut_short() -> None:
+    """Five say enough."""
+    modules = [(f"m{i}", SimpleNamespace(__file__=f"/home/me/repo/m{i}.py")) for i in range(9)]
+    assert len(strays(msgspec.to_builtins(THERE.paths(())), modules)) == 6
+
+
+def test_a_work_tree_inside_the_checkout_is_the_side(tmp_path: Path) -> None:
+    """Temporary files may lie there."""
+    paths = {"base": str(tmp_path), "moved": str(tmp_path / "tmp" / "tree"), "kept": [], "copies": []}
+    inner = tmp_path / "tmp" / "tree" / "a.py"
+    assert strays(paths, [("a", SimpleNamespace(__file__=str(inner)))]) == ()
+    assert moved(str(tmp_path / "a.py"), paths) == str(inner)

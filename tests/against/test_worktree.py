@@ -1,0 +1,195 @@
+"""A revision's work tree: private, complete, and gone afterwards; the user's checkout is as it was."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from typing import TYPE_CHECKING
+
+import filelock
+import pytest
+
+from pytest_infer.against.git import Repository
+from pytest_infer.against.worktree import fill_lfs, link, remove_leftovers, work_tree
+from pytest_infer.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.against.conftest import Checkout
+
+
+def pointer(content: bytes) -> str:
+    """What git keeps in the place of an LFS file."""
+    digest = hashlib.sha256(content).hexdigest()
+    return f"version https://git-lfs.github.com/spec/v1\noid sha256:{digest}\nsize {len(content)}\n"
+
+
+def test_the_revision_is_there_and_goes(checkout: Checkout, elsewhere: Path) -> None:
+    """The files of the commit, in a private folder called as the checkout is; afterwards nothing is left anywhere."""
+    first = checkout.git("rev-parse", "HEAD")
+    checkout.write("code.py", "ONE = 2\n")
+    checkout.git("add", "--all")
+    checkout.write("code.py", "ONE = 3\n")
+    checkout.write("untracked", "mine")
+    before = checkout.state()
+    with work_tree(Repository(checkout.path), first) as tree:
+        assert (tree / "code.py").read_text() == "ONE = 1\n"
+        assert tree.name == checkout.path.name
+        assert tree.parent.stat().st_mode & 0o077 == 0
+        assert not (tree / "untracked").exists()
+    assert list(elsewhere.iterdir()) == []
+    assert checkout.state() == before
+    assert (checkout.path / "code.py").read_text() == "ONE = 3\n"
+
+
+def test_it_goes_when_the_body_fails(checkout: Checkout, elsewhere: Path) -> None:
+    """Ctrl-C, too."""
+    with pytest.raises(KeyboardInterrupt), work_tree(Repository(checkout.path), "HEAD"):
+        raise KeyboardInterrupt
+    assert list(elsewhere.iterdir()) == []
+    assert len(checkout.git("worktree", "list").splitlines()) == 1
+
+
+def test_what_killed_runs_left_is_removed(checkout: Checkout, elsewhere: Path) -> None:
+    """A folder whose owner is gone, and what git remembers of one that was deleted; not that of a run that lives."""
+    repository = Repository(checkout.path)
+    trees = {}
+    for name in ("killed", "deleted", "living"):
+        folder = elsewhere / f"pytest-infer-against-{name}"
+        folder.mkdir()
+        trees[name] = folder / "project"
+        repository.add_work_tree(trees[name], "HEAD")
+    shutil.rmtree(trees["deleted"].parent)
+    with filelock.FileLock(trees["living"].parent / "owner.lock"):
+        remove_leftovers(repository)
+    assert set(repository.work_trees()) == {checkout.path, trees["living"]}
+    assert not trees["killed"].parent.exists()
+
+
+def test_other_work_trees_stay(checkout: Checkout, tmp_path: Path) -> None:
+    """The user's own, even one whose disk is not there at the moment."""
+    mine, away = tmp_path / "mine", tmp_path / "away"
+    for path in (mine, away):
+        checkout.git("worktree", "add", "--detach", str(path))
+    shutil.rmtree(away)
+    with work_tree(Repository(checkout.path), "HEAD"):
+        pass
+    assert {mine, away} < set(Repository(checkout.path).work_trees())
+
+
+def test_hooks_and_a_hooks_environment_do_nothing(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No hook of the user's runs; and where a git hook runs the tests, its index stays its own."""
+    hook = checkout.path / ".git" / "hooks" / "post-checkout"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(f"#!/bin/sh\ntouch {checkout.path / 'ran'}\n")
+    hook.chmod(0o755)
+    index = checkout.path / ".git" / "other-index"
+    monkeypatch.setenv("GIT_INDEX_FILE", str(index))
+    monkeypatch.setenv("GIT_DIR", str(checkout.path / ".git"))
+    with work_tree(Repository(checkout.path), "HEAD") as tree:
+        assert (tree / "code.py").exists()
+    assert not (checkout.path / "ran").exists()
+    assert not index.exists()
+
+
+def test_lfs_files_are_as_the_user_has_them(checkout: Checkout) -> None:
+    """From git LFS's own store, or from the user's file where that is the same; the others are told as missing."""
+    contents = {"stored.bin": b"in the store", "mine.bin": b"as I have it", "away.bin": b"nowhere here"}
+    checkout.write(".gitattributes", "*.bin filter=lfs\n")
+    checkout.git("config", "filter.lfs.clean", "cat")
+    checkout.git("config", "filter.lfs.smudge", "false")  # as where git-lfs is not installed
+    checkout.git("config", "filter.lfs.required", "true")
+    for name, content in contents.items():
+        (checkout.path / name).write_text(pointer(content))
+    checkout.commit()
+    (checkout.path / "mine.bin").write_bytes(contents["mine.bin"])
+    repository = Repository(checkout.path)
+    digest = hashlib.sha256(contents["stored.bin"]).hexdigest()
+    stored = repository.lfs_store / digest[:2] / digest[2:4] / digest
+    stored.parent.mkdir(parents=True)
+    stored.write_bytes(contents["stored.bin"])
+    with work_tree(repository, "HEAD") as tree:
+        assert fill_lfs(repository, tree) == ("away.bin",)
+        assert (tree / "stored.bin").read_bytes() == contents["stored.bin"]
+        assert (tree / "mine.bin").read_bytes() == contents["mine.bin"]
+        assert (tree / "away.bin").read_text() == pointer(contents["away.bin"])
+
+
+def test_links_lead_to_the_users_files(checkout: Checkout) -> None:
+    """What git does not have: linked where the revision has nothing, or an empty folder; never over its files."""
+    (checkout.path / "models").mkdir()
+    (checkout.path / "models" / "big.onnx").write_text("downloaded")
+    with work_tree(Repository(checkout.path), "HEAD") as tree:
+        (tree / "submodule").mkdir()
+        (checkout.path / "submodule").mkdir()
+        asked = ("models/big.onnx", "submodule", "code.py", "nowhere")
+        assert link(asked, checkout.path, tree) == ("models/big.onnx", "submodule")
+        assert (tree / "models" / "big.onnx").read_text() == "downloaded"
+        assert (tree / "submodule").is_symlink()
+        assert not (tree / "code.py").is_symlink()
+    assert (checkout.path / "models" / "big.onnx").read_text() == "downloaded", "the link went, not what it led to"
+
+
+def test_a_revision_is_found_by_any_name(checkout: Checkout) -> None:
+    """A branch, a tag, a part of a commit, a way to it."""
+    first = checkout.git("rev-parse", "HEAD")
+    checkout.git("tag", "v1")
+    checkout.git("branch", "old")
+    checkout.commit()
+    repository = Repository(checkout.path)
+    for name in ("v1", "old", first[:9], "HEAD~1", "main^"):
+        assert repository.commit(name, "x") == first
+
+
+@pytest.mark.parametrize(
+    ("revision", "command"),
+    [
+        ("origin/main", "git fetch --depth=1 origin main:refs/remotes/origin/main"),
+        ("HEAD~3", "git fetch --deepen=10"),
+        ("0123456789abcdef0123456789abcdef01234567", "git fetch --depth=1 origin 0123456789abcdef"),
+        ("--upload-pack=evil", "git fetch"),
+    ],
+)
+def test_a_missing_revision_is_told_with_what_brings_it(
+    checkout: Checkout, tmp_path: Path, revision: str, command: str
+) -> None:
+    """In a shallow clone, as continuous integration makes it."""
+    checkout.commit()
+    checkout.git("branch", "topic")
+    shallow = tmp_path / "shallow"
+    checkout.git("clone", "--quiet", "--depth=1", "--branch=topic", f"file://{checkout.path}", str(shallow))
+    with pytest.raises(UsageError, match="no such revision in this shallow clone") as told:
+        Repository(shallow).commit(revision, f"--infer-against={revision}")
+    assert command in str(told.value)
+
+
+def test_no_repository_is_told(tmp_path: Path) -> None:
+    """In git's own words."""
+    with pytest.raises(UsageError, match=r"no git checkout at .*: fatal: not a git repository"):
+        Repository(tmp_path)
+
+
+def test_no_git_is_told(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not a traceback."""
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(UsageError, match="git, which is not installed"):
+        Repository(checkout.path)
+
+
+def test_submodules_are_known_by_their_commit(checkout: Checkout, tmp_path: Path) -> None:
+    """What a revision wants of each."""
+    library = type(checkout)(tmp_path / "library")
+    wanted = library.commit()
+    checkout.git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(library.path), "vendor/library")
+    commit = checkout.commit()
+    assert Repository(checkout.path).submodules(commit) == {"vendor/library": wanted}
+
+
+def test_ignored_paths_are_known(checkout: Checkout) -> None:
+    """Environments and downloads, by git's own rules."""
+    checkout.write(".gitignore", ".venv/\n")
+    (checkout.path / ".venv").mkdir()
+    paths = [str(checkout.path / name) for name in (".venv/lib", "src")]
+    assert Repository(checkout.path).ignored(paths) == (paths[0],)
+    assert Repository(checkout.path).ignored([]) == ()
