@@ -185,6 +185,8 @@ def test_a_session_prior_is_a_fraction_above_zero(text: str) -> None:
         ({"infer_update_baselines": "append", "infer_isolate": "never"}, "drop --infer-isolate=never"),
         ({"infer_update_baselines": "append", "infer_baseline_mode": "off"}, "drop --infer-baseline-mode=off"),
         ({"infer_lock_clocks": "auto"}, "--infer-lock-clocks is for a GPU"),
+        ({"infer_against": "main", "infer_update_baselines": "append"}, "drop it to record"),
+        ({"infer_against": "main", "infer_isolate": "never"}, "drop --infer-isolate=never"),
     ],
 )
 def test_contradictions_are_refused(line: dict[str, Any], told: str) -> None:
@@ -193,14 +195,9 @@ def test_contradictions_are_refused(line: dict[str, Any], told: str) -> None:
         read(line)
 
 
-@pytest.mark.parametrize(
-    ("line", "told"),
-    [],
-)
-def test_what_this_version_lacks_is_said(line: dict[str, Any], told: str) -> None:
-    """A promised option that isn't there yet is refused, never ignored."""
-    with pytest.raises(UsageError, match=told):
-        read(line)
+def test_links_are_a_list_of_the_ini_file() -> None:
+    """Separated by spaces or lines."""
+    assert read(ini={"infer_against_links": "models\n data/big"}).against_links == ("models", "data/big")
 
 
 def test_force_and_update_go_together() -> None:
