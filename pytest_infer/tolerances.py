@@ -7,8 +7,8 @@ A relative error e of an output vector, in a direction of its own, leaves a cosi
   rounding error analysis", SIAM J. Sci. Comput. 41(5), 2019): 64 is the root of 4096 of them, one after the other.
 - fp32: two libraries differ by their algorithms, not by rounding alone. The limit is e = 2**-10, twice the u of TF32
   and fp16: what computes in one of these by mistake shows.
-- int8, fp8: their steps follow the samples, so no bound is the type's own. The limits are below the lowest that eight
-  networks kept (digits, a sentence encoder, six vision networks of seeded weights, which are harder than trained ones;
+- int8, fp8: their steps follow the samples, so no bound is the type's own. The limits are below the lowest that seven
+  networks kept (digits, a sentence encoder, five vision networks of seeded weights, which are harder than trained ones;
   ranges by minmax): 0.94 for int8, 0.86 for fp8, signed and symmetric.
 
 MLPerf's rule for a quantized network, 99 % of its accuracy in fp32, needs labels: `max_top1_drop=0.01` says so.
@@ -42,8 +42,8 @@ DEFAULTS: Final[Mapping[Precision, Tolerance]] = {
     Precision.TF32: _of_roundings(2**-11, 11),
     Precision.FP16: _of_roundings(2**-11, 11),
     Precision.BF16: _of_roundings(2**-8, 8),
-    Precision.INT8: Tolerance(min_cosine=0.9, source="below the lowest of eight networks, 0.94"),
-    Precision.FP8: Tolerance(min_cosine=0.8, source="below the lowest of eight networks, 0.86"),
+    Precision.INT8: Tolerance(min_cosine=0.9, source="below the lowest of seven networks, 0.94"),
+    Precision.FP8: Tolerance(min_cosine=0.8, source="below the lowest of seven networks, 0.86"),
 }
 """By precision; the sources in full are this module's docstring."""
 

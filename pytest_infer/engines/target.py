@@ -153,7 +153,9 @@ class CallableTarget:
         return self._function(*args, **kwargs)
 
     def apply(self, *args: Any, **kwargs: Any) -> Any:
-        """Call the function, and leave alone what it is measured on."""
+        """Call the function, and leave alone what it is measured on, if anything said that before."""
+        if self._last is None and self._given is None:
+            self._last = (args, kwargs)
         return self._function(*args, **kwargs)
 
     def runnable(self, inputs: Any = None) -> Callable[[], object]:

@@ -145,7 +145,7 @@ def test_threads(opened: Open, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"thread": 2}, "no option 'thread'; it takes calibration_method, config, threads"),
+        ({"thread": 2}, "no option 'thread'; it takes calibration_method, config, exclude_nodes"),
         ({"threads": 0}, "a whole number of at least 1"),
         ({"calibration_method": "mean"}, "choose minmax, entropy, percentile"),
         ({"config": "f32"}, "a dict of OpenVINO's properties"),

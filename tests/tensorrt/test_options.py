@@ -112,6 +112,10 @@ def test_every_option_of_the_builder_changes_the_key(backend: TensorRTRTXBackend
         "hardware_compatibility": "none",
         "compute_capability": "8.6",
         "calibration_method": "entropy",
+        "exclude_nodes": ["softmax"],
+        "exclude_ops": ["Softmax"],
+        "keep_io": False,
+        "per_channel": False,
     }
     assert set(OPTIONS) - set(values) == {"timing_cache", "cuda_graph", "contexts"}
     keys = [

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pytest_infer.engines.openvino.engine import OpenVinoEngine
 from pytest_infer.engines.openvino.properties import (
     HINTS,
+    check_nothing_excluded,
     check_options,
     core,
     errors_told,
@@ -20,7 +21,7 @@ from pytest_infer.engines.openvino.properties import (
 from pytest_infer.engines.openvino.runtime_model import fused_products, prove
 from pytest_infer.engines.shapes import resolved
 from pytest_infer.errors import UsageError
-from pytest_infer.precision import convert, recognise
+from pytest_infer.precision import conversion_options, convert, recognise
 from pytest_infer.precision.model import inputs, read
 from pytest_infer.workload import Precision, Scenario, plain
 
@@ -45,7 +46,8 @@ _DTYPES: Final = frozenset(
 class OpenVinoBackend:
     """Compiles an ONNX model for one of OpenVINO's devices in the asked precision, at the asked shapes.
 
-    Options: `threads` (host threads), `calibration_method` (`minmax`, `entropy`, `percentile`), `config` (any property
+    Options: `threads` (host threads), `calibration_method` (`minmax`, `entropy`, `percentile`), `exclude_nodes`,
+    `exclude_ops` and `per_channel` (of int8, as `precision.conversion_options` has them), `config` (any property
     of the device by name, but those that precision, scenario and threads set).
 
     A plan is what OpenVINO exports. Importing it took about two thirds to a thirteenth of the time of compiling
@@ -127,6 +129,8 @@ def _source(request: BuildRequest, target: Path) -> Path:
     """The ONNX file to compile: fp32 networks are put into fp16 and bf16 by OpenVINO itself, as the hint says."""
     found = recognise(request.model)
     if found is request.precision or (found is Precision.FP32 and request.precision is not Precision.INT8):
+        if request.precision in {Precision.FP16, Precision.BF16}:
+            check_nothing_excluded(request)
         return request.model
     return convert(
         request.model,
@@ -134,6 +138,8 @@ def _source(request: BuildRequest, target: Path) -> Path:
         target,
         calibration=request.calibration,
         method=request.options.get("calibration_method", "minmax"),
+        options=conversion_options(request.options),
+        ranges=request.ranges,
         symmetric=_multiplies_activations(read(request.model, weights=False).graph),
     ).path
 

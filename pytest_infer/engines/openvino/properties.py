@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_infer.errors import EngineBuildError, MissingDependencyError, UsageError
-from pytest_infer.precision import METHODS
+from pytest_infer.precision import METHODS, conversion_options
 from pytest_infer.workload import Precision, Scenario
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ HINTS: Final[Mapping[Precision, str]] = {
 that were compiled for fp32, exported and imported again."""
 
 _MODES: Final = {Scenario.SINGLE_STREAM: "LATENCY", Scenario.OFFLINE: "THROUGHPUT"}
-_OPTIONS: Final = ("calibration_method", "config", "threads")
+_OPTIONS: Final = ("calibration_method", "config", "exclude_nodes", "exclude_ops", "per_channel", "threads")
 _SET_BY: Final = {
     "INFERENCE_PRECISION_HINT": "precision",
     "PERFORMANCE_HINT": "scenario",
@@ -95,6 +95,7 @@ def check_options(device: str, options: Mapping[str, Any]) -> None:
     method = options.get("calibration_method", METHODS[0])
     if method not in METHODS:
         raise UsageError(f"options={{'calibration_method': {method!r}}}: choose {', '.join(METHODS)}")
+    conversion_options(options)
     config = options.get("config", {})
     if not isinstance(config, Mapping):
         raise UsageError(f"options={{'config': {config!r}}}: a dict of OpenVINO's properties by name is needed")
@@ -104,6 +105,20 @@ def check_options(device: str, options: Mapping[str, Any]) -> None:
             raise UsageError(f"options={{'config': ...}} names {name}, which {_SET_BY[name]} sets")
         if name not in writable:
             raise UsageError(f"options={{'config': ...}}: {device} has no property {name!r}; it takes {writable}")
+
+
+def check_nothing_excluded(request: BuildRequest) -> None:
+    """OpenVINO itself puts a network into 16 bits, all of it: what was to be left out would not be.
+
+    Raises:
+        UsageError: something was.
+    """
+    for name in ("exclude_nodes", "exclude_ops"):
+        if request.options.get(name):
+            raise UsageError(
+                f"{request.model}: options={{{name!r}: ...}}: OpenVINO puts a whole network into {request.precision}; "
+                "leave nothing out, or use another backend"
+            )
 
 
 @contextlib.contextmanager

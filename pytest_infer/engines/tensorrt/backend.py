@@ -12,7 +12,7 @@ from pytest_infer.engines.tensorrt.engine import TensorRTEngine, open_engine
 from pytest_infer.engines.tensorrt.library import find_library
 from pytest_infer.engines.tensorrt.options import build_options, check_options
 from pytest_infer.errors import UsageError
-from pytest_infer.precision import convert
+from pytest_infer.precision import conversion_options, convert
 from pytest_infer.workload import Precision, Scenario, plain
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class TensorRTBackend:
     `hardware_compatibility` (`none`, `ampere_plus`, `same_compute_capability`), `version_compatible`, `refit`,
     `compute_capability` (text like `8.6`, or a list: TensorRT-RTX builds for other GPUs, and where there is none),
     `timing_cache` (False: time every kernel anew), `calibration_method` (`minmax`, `entropy`, `percentile`),
+    those of `precision.conversion_options`,
     `cuda_graph` (each run is the launch of one), `contexts` (inferences in flight in scenario offline, 2 by default).
 
     Attributes:
@@ -99,6 +100,8 @@ class TensorRTBackend:
                 calibration=request.calibration,
                 method=str(request.options.get("calibration_method", "minmax")),
                 symmetric=True,
+                options=conversion_options(request.options),
+                ranges=request.ranges,
             )
             built = build_plan(library, conversion.path, request, self.tell)
         (folder / _PLAN).write_bytes(built.plan)

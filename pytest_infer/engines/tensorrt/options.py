@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_infer.errors import UsageError
-from pytest_infer.precision import METHODS
+from pytest_infer.precision import CONVERSION_OPTIONS, METHODS, conversion_options
 from pytest_infer.workload import Precision
 
 if TYPE_CHECKING:
@@ -49,6 +50,14 @@ def _is_bool(value: Any) -> bool:
 
 def _is_whole(value: Any, least: int, most: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+
+
+def _is_conversion(name: str, value: Any) -> bool:
+    try:
+        conversion_options({name: value})
+    except UsageError:
+        return False
+    return True
 
 
 def _set_level(_trt: Any, config: Any, value: int) -> None:
@@ -112,6 +121,13 @@ OPTIONS: Final[Mapping[str, _Option]] = {
     ),
     "timing_cache": _Option(wanted="True or False", fits=_is_bool),
     "calibration_method": _Option(wanted=f"one of {', '.join(METHODS)}", fits=lambda value: value in METHODS),
+    **{
+        name: _Option(
+            wanted="a list of names" if name.startswith("exclude") else "True or False",
+            fits=functools.partial(_is_conversion, name),
+        )
+        for name in CONVERSION_OPTIONS
+    },
     "cuda_graph": _Option(wanted="True or False", fits=_is_bool),
     "contexts": _Option(wanted="a whole number from 1 to 64", fits=lambda value: _is_whole(value, 1, 64)),
 }
@@ -141,7 +157,7 @@ def build_options(options: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: value
         for name, value in sorted(options.items())
-        if OPTIONS[name].build is not None or name == "calibration_method"
+        if OPTIONS[name].build is not None or name in {"calibration_method", *CONVERSION_OPTIONS}
     }
 
 
