@@ -31,6 +31,9 @@ PROCESS_METRICS: Final = frozenset({"build", "load", "host_memory"})
 """What starting shows: the sides are started one after the other then."""
 DISTURBED_ROUNDS: Final = 8
 """So many rounds that were disturbed are enough to give up."""
+_LACKING: Final = ("is no file in", "No such file")
+_LINKS: Final = " (the ini key infer_against_links names files here that git does not keep, to be linked there)"
+_SHORTEST_S: Final = 1e-3
 _HOPELESS: Final = 1.5
 """The first look lies this many times beyond the time limit: it is given up at once."""
 
@@ -69,37 +72,32 @@ class Comparison:
         """
         names = tuple(measurement.name for measurement in measurements)
         rounds: list[Round] = []
-        disturbed: list[str] = []
-        waited_s, begun = 0.0, self._clock()
+        disturbed: list[Round] = []
+        spent_s = 0.0
         while True:
             number = len(rounds) + len(disturbed)
             self._progress(f"{target.rpartition('/')[2]}: round {number + 1} against {self._there.label}")
-            asked = self._clock()
             with self._held():
-                waited_s += self._clock() - asked
+                begun = self._clock()
                 played = self._play(self._here, self._there, self._launch, self._plan(target, request, names, number))
+                round_s = self._clock() - begun
             if told := self._no_comparison(played):
                 return dict.fromkeys(names, Compared(missing=(told,), differs=self._there.notes))
             if traced := _traced(played):
                 return dict.fromkeys(names, Compared(disturbed=traced))
+            (disturbed if played.disturbed else rounds).append(played)
+            round_s -= 0.0 if number else played.start_s  # the first one may build for minutes
+            spent_s += round_s
+            time_for = int((self._settings.time_limit - spent_s) / max(round_s, _SHORTEST_S))
+            rule = self._rule(request, tests, len(rounds) + time_for)
             if not set(names) & played.points.keys():
-                return {
-                    name: find(name, [played], (), self._rule(request, tests, 1.0), self._there).compared
-                    for name in names
-                }
-            if played.disturbed:
-                disturbed += played.disturbed
-            else:
-                rounds.append(played)
-            elapsed_s = self._clock() - begun - waited_s
-            round_s = elapsed_s / (number + 1)
-            last = elapsed_s + round_s > self._settings.time_limit or len(disturbed) >= DISTURBED_ROUNDS
+                return {name: find(name, [played], (), rule, self._there).compared for name in names}
+            last = time_for < 1 or len(rounds) >= LOOKS[-1] or len(disturbed) >= DISTURBED_ROUNDS
             if len(rounds) >= FIRST_LOOK and (last or len(rounds) in LOOKS):
-                rule = self._rule(request, tests, round_s)
                 found = {name: find(name, rounds, request.gate, rule, self._there) for name in names}
-                if last or len(rounds) >= LOOKS[-1] or all(finding.settled for finding in found.values()):
+                if last or all(finding.settled for finding in found.values()):
                     return {name: finding.compared for name, finding in found.items()}
-            elif last or self._hopeless(len(rounds), round_s):
+            elif last or self._hopeless(len(rounds), spent_s, round_s):
                 return dict.fromkeys(names, self._too_few(len(rounds), disturbed, round_s))
 
     def _plan(self, target: str, request: Request, names: tuple[str, ...], number: int) -> Plan:
@@ -113,12 +111,11 @@ class Comparison:
             timeout_s=self._settings.timeout,
         )
 
-    def _rule(self, request: Request, tests: int, round_s: float) -> PairedRule:
-        time_for = int(self._settings.time_limit / round_s) if round_s > 0 else LOOKS[-1]
+    def _rule(self, request: Request, tests: int, rounds: int) -> PairedRule:
         return PairedRule(
             alpha=min(self._settings.alpha, FAMILY_ERROR / max(1, tests)),
             max_regression=request.max_regression,
-            rounds=min(max(time_for, FIRST_LOOK), LOOKS[-1]),
+            rounds=min(max(rounds, FIRST_LOOK), LOOKS[-1]),
         )
 
     def _no_comparison(self, played: Round) -> str | None:
@@ -141,15 +138,17 @@ class Comparison:
             case "skipped":
                 return f"on {label} it skips itself: {answer.message}"
             case _:
-                return f"on {label} it fails: {_first(answer.message)}"
+                lacks = self._there.moved and any(words in answer.message for words in _LACKING)
+                return f"on {label} it fails: {_first(answer.message)}" + (_LINKS if lacks else "")
 
-    def _hopeless(self, rounds: int, round_s: float) -> bool:
-        """Whether the first look lies far beyond the time limit; the first round builds, and tells nothing of that."""
-        return rounds > 1 and round_s * FIRST_LOOK > self._settings.time_limit * _HOPELESS
+    def _hopeless(self, rounds: int, spent_s: float, round_s: float) -> bool:
+        """Whether the first look lies far beyond the time limit."""
+        needed_s = spent_s + (FIRST_LOOK - rounds) * round_s
+        return rounds > 1 and needed_s > self._settings.time_limit * _HOPELESS
 
-    def _too_few(self, rounds: int, disturbed: Sequence[str], round_s: float) -> Compared:
+    def _too_few(self, rounds: int, disturbed: Sequence[Round], round_s: float) -> Compared:
         if disturbed and len(disturbed) >= rounds:
-            return Compared(disturbed=tuple(dict.fromkeys(disturbed)))
+            return Compared(disturbed=tuple(dict.fromkeys(text for played in disturbed for text in played.disturbed)))
         needed_s = math.ceil(round_s * (FIRST_LOOK + 1))
         told = (
             f"only {rounds} of at least {FIRST_LOOK} rounds against {self._there.label} fit into --infer-time-limit="

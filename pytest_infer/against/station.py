@@ -29,6 +29,8 @@ _PR_SET_PDEATHSIG: Final = 1
 """Of prctl(2): the signal to get when the parent dies."""
 _NOTHING_RAN: Final = frozenset({4, 5})
 """Exit statuses of pytest: no such test, or none that its options leave."""
+_OURS: Final = frozenset({"__main__", "__mp_main__"})
+"""`boot.py`, always that of the pytest which asks."""
 _TOLD_STRAYS: Final = 5
 _KEPT: Final = 10_000
 """Single calls of a block that its side keeps: of very short calls a block holds a million."""
@@ -133,7 +135,7 @@ def strays(paths: dict[str, Any], modules: Iterable[tuple[str, Any]]) -> tuple[s
     found = []
     for name, module in list(modules):
         file = getattr(module, "__file__", None)
-        if not paths["moved"] or not isinstance(file, str) or inside(file, paths["moved"]):
+        if not paths["moved"] or not isinstance(file, str) or inside(file, paths["moved"]) or name in _OURS:
             continue
         if moved(file, paths) != file or any(inside(file, copy) for copy in paths["copies"]):
             found.append(f"{name} ({file})")

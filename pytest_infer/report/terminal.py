@@ -43,9 +43,11 @@ def _lines(result: Result, *, verbose: bool) -> list[tuple[str, str]]:
     name = f" {result.measurement.name}" if result.measurement.name else ""
     parts = [f"{result.nodeid}{name}: {result.outcome}", *_figures(result)]
     change = next((c for c in result.changes if c.against != "anchor"), None)
-    parts.append(_nothing(result) if change is None else _change(change))
+    nothing = "not compared" if result.against else "detectable: no baseline"
+    parts.append(nothing if change is None else _change(change))
     lines = [("  ".join(parts), style)]
-    if verbose or result.outcome in {Outcome.INVALID, Outcome.INCONCLUSIVE, Outcome.IMPROVED}:
+    one_sided = result.outcome is Outcome.NO_BASELINE and result.against
+    if verbose or one_sided or result.outcome in {Outcome.INVALID, Outcome.INCONCLUSIVE, Outcome.IMPROVED}:
         lines += [(f"    {reason}", "") for reason in result.reasons]
     if result.outcome is Outcome.IMPROVED and not result.recorded and not result.against:
         lines.append(("    the baseline guards an old speed now: record it with --infer-update-baselines=reset", ""))
@@ -64,13 +66,6 @@ def _figures(result: Result) -> list[str]:
     if "throughput" in metrics:
         figures.append(f"{metrics['throughput']:.4g}/s")
     return figures
-
-
-def _nothing(result: Result) -> str:
-    """Why there is no change to tell."""
-    if not result.against:
-        return "detectable: no baseline"
-    return result.reasons[0] if result.outcome is Outcome.NO_BASELINE else "not compared"
 
 
 def _change(change: Change) -> str:

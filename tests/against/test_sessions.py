@@ -8,13 +8,14 @@ import signal
 import socket
 import sys
 import venv
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
-if TYPE_CHECKING:
-    from pathlib import Path
+import pytest_infer
 
+if TYPE_CHECKING:
     from tests.against.conftest import Suite
 
 CODE: Final = "NUMBER = {number}\n\ndef work():\n    return sum(range(NUMBER))\n"
@@ -234,7 +235,9 @@ def test_it(infer_engine):
     venv.create(tmp_path / "env", with_pip=False)
     (packages,) = (tmp_path / "env" / "lib").glob("python*/site-packages")
     (packages / "runtime_of_theirs.py").write_text("VERSION = 2\n")
-    (packages / "more.pth").write_text("\n".join(path for path in sys.path if path.endswith("site-packages")))
+    ours = str(Path(pytest_infer.__file__).parents[1])  # an editable install is found by a .pth of its own
+    shared = [ours, *(path for path in sys.path if path.endswith("site-packages"))]
+    (packages / "more.pth").write_text("\n".join(shared))
     value = tmp_path / "env" / "bin" / "python"
     done = suite.run(f"--infer-against={value}")
     assert done.returncode == 0, done.stdout + done.stderr

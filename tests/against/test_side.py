@@ -131,6 +131,7 @@ def test_modules_of_the_wrong_side_are_told() -> None:
         "leaked": "/home/me/repo/src/leaked.py",
         "copied": "/usr/lib/python3/site-packages/mine/copied.py",
         "builtin": None,
+        "__main__": "/home/me/repo/pytest_infer/against/boot.py",
     }
     modules = [(name, SimpleNamespace(__file__=file)) for name, file in files.items()]
     told = strays(msgspec.to_builtins(THERE.paths(())), modules)

@@ -115,7 +115,8 @@ def test_nothing_to_compare_with_is_told(decide: Callable[..., tuple[Result, Sid
     result, _ = decide(Compared(missing=("main has no such test",)))
     assert (result.outcome, result.failed) == (Outcome.NO_BASELINE, False)
     lines = [text for text, _ in summary(_report(result), verbose=False)]
-    assert lines[1].endswith("main has no such test")
+    assert lines[1].endswith("not compared")
+    assert lines[2].strip() == "main has no such test", "also without -v"
     required, _ = decide(Compared(missing=("main has no such test",)), baseline_mode="require")
     assert required.failed
     assert failure(required, CPU).endswith("it fails because of --infer-baseline-mode=require")
