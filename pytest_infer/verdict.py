@@ -38,7 +38,8 @@ class Change:
             metric's unit.
         runs, sessions: how much the baseline holds; `confirmed`: how many fresh runs confirmed.
         shift: what the whole session is off by, where the change is relative to it (a fraction).
-        blind: noise hides a change of the tolerance's size.
+        blind: noise hides a change of the tolerance's size. An interleaved comparison is so only while it is undecided:
+            it goes on until it is not, or time is over, and so is inconclusive then.
         against: `baseline`, `anchor` when it is the oldest accepted session that is compared with, or `other` when it
             is the other side of an interleaved comparison (then `runs` are its rounds), called `other`.
     """
@@ -112,7 +113,7 @@ def judge(evidence: Evidence) -> tuple[Outcome, tuple[str, ...]]:
         (Outcome.REGRESSED, tuple(str(c) for c in changes if c.regressed)),
         (
             Outcome.INCONCLUSIVE,
-            (*evidence.undecided, *(_doubt(c) for c in changes if c.suspected and c.blind)),
+            (*evidence.undecided, *(_doubt(c) for c in changes if c.blind and (c.suspected or c.other))),
         ),
         (Outcome.NO_BASELINE, evidence.no_baseline),
         (Outcome.IMPROVED, tuple(str(c) for c in changes if c.improved)),
@@ -122,7 +123,8 @@ def judge(evidence: Evidence) -> tuple[Outcome, tuple[str, ...]]:
 
 def _doubt(change: Change) -> str:
     shown_by = "comparison" if change.other else "baseline"
-    return f"{change}; suspected, but not beyond doubt: this {shown_by} can show {change.detectable_text} and more"
+    what = "suspected, but not beyond doubt" if change.suspected else "neither slower nor as fast beyond doubt"
+    return f"{change}; {what}: this {shown_by} can show {change.detectable_text} and more"
 
 
 def fails(outcome: Outcome, *, strict: bool, require: bool) -> bool:

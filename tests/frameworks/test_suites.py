@@ -56,7 +56,7 @@ X = np.random.default_rng(0).uniform(size=(2, 16)).astype(np.float32)
 
 @pytest.mark.infer(model=net, backend="jax", shapes={"x": (16,)}, batch=2)
 def test_net(infer_engine):
-    np.testing.assert_allclose(infer_engine(X), np.tanh(X @ np.ones((16, 4))), rtol=1e-4)
+    np.testing.assert_allclose(infer_engine(X), np.tanh(X @ np.ones((16, 4))), rtol=1e-4, atol=1e-6)
 
 @pytest.mark.infer(model=ints, backend="jax", precision="int8", inputs=X)
 def test_ints(infer_engine):

@@ -47,7 +47,7 @@ def test_results(opened: Opened) -> None:
     """An engine gives what the module computes, as arrays."""
     module = linear()
     engine = opened("torch", module, inputs=X)
-    np.testing.assert_allclose(engine(X), product(module, X), rtol=1e-5)
+    np.testing.assert_allclose(engine(X), product(module, X), rtol=1e-5, atol=1e-6)
     assert [(spec.name, spec.dtype, spec.shape) for spec in engine.inputs] == [("input", "float32", (4, 3))]
     assert engine.outputs == ("output",)
     assert engine.facts["threads"] == THREADS
@@ -57,7 +57,7 @@ def test_smaller_batches(opened: Opened) -> None:
     """A call may bring fewer samples than the engine was made for."""
     module = linear()
     engine = opened("torch", module, inputs=X[:1], batch=8)
-    np.testing.assert_allclose(engine(X), product(module, X), rtol=1e-5)
+    np.testing.assert_allclose(engine(X), product(module, X), rtol=1e-5, atol=1e-6)
 
 
 def test_evaluation_mode(opened: Opened) -> None:
@@ -78,9 +78,9 @@ def test_several_inputs_and_outputs(opened: Opened) -> None:
     assert engine.outputs == ("scores", "sums_0", "sums_2")
     scores, sums, totals = engine(IDS, ROWS, 2.0)
     rows = ROWS + module.words.weight.detach().numpy()[IDS]
-    np.testing.assert_allclose(scores, 2 * product(module.product, rows), rtol=1e-5)
-    np.testing.assert_allclose(sums, ROWS.sum(1))
-    np.testing.assert_allclose(totals, scores.sum(1), rtol=1e-5)
+    np.testing.assert_allclose(scores, 2 * product(module.product, rows), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(sums, ROWS.sum(1), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(totals, scores.sum(1), rtol=1e-5, atol=1e-6)
 
 
 def test_rotation(opened: Opened) -> None:
@@ -97,7 +97,9 @@ def test_arrays_that_must_not_be_written(opened: Opened) -> None:
     module = linear()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        np.testing.assert_allclose(opened("torch", module, inputs=shared)(shared), product(module, shared), rtol=1e-5)
+        np.testing.assert_allclose(
+            opened("torch", module, inputs=shared)(shared), product(module, shared), rtol=1e-5, atol=1e-6
+        )
 
 
 def test_exported_programs(opened: Opened, tmp_path: Path) -> None:
@@ -114,7 +116,7 @@ def test_exported_programs(opened: Opened, tmp_path: Path) -> None:
     for model in (exported, "scaled.pt2"):
         engine = opened("torch", model, batch=5, inputs={"ids": range(10)})
         assert [(spec.name, spec.shape) for spec in engine.inputs] == [("ids", (5,)), ("x", (5, 4)), ("scale", ())]
-        np.testing.assert_allclose(engine(ids, rows, 1.0)[0], expected, rtol=1e-5)
+        np.testing.assert_allclose(engine(ids, rows, 1.0)[0], expected, rtol=1e-5, atol=1e-6)
     assert engine.model_digest
     assert engine.workload.target == "scaled.pt2"
 

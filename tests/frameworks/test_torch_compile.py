@@ -65,7 +65,7 @@ def test_what_can_not_be_compiled(opened: Opened) -> None:
     with pytest.raises(EngineBuildError, match=r"(?s)Breaking: torch.compile can't take it: .*`print`.*'fullgraph'"):
         opened("torch", Breaking(), inputs=X, options=COMPILED)
     engine = compiled(opened, Breaking(), inputs=X, options=COMPILED | {"fullgraph": False})
-    np.testing.assert_allclose(engine(X), np.linalg.matrix_power(X, 4), rtol=1e-3)
+    np.testing.assert_allclose(engine(X), np.linalg.matrix_power(X, 4), rtol=1e-3, atol=1e-6)
     assert engine.facts["graphs"] == 2
     with pytest.raises(EngineBuildError, match="found nothing to compile"):
         opened("torch", nn.Identity(), inputs=X, options=COMPILED)

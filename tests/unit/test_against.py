@@ -148,6 +148,8 @@ def test_reports_speak_of_the_other_side(
 ) -> None:
     """No advice about baselines: more rounds help a comparison; an improvement needs no recording."""
     blind, _ = decide(Compared(changes=(other(make_change, blind=True),)))
+    assert blind.outcome is Outcome.INCONCLUSIVE
+    assert "neither slower nor as fast beyond doubt: this comparison can show +1.0% and more" in blind.reasons[0]
     faster, _ = decide(Compared(changes=(other(make_change, improved=True, estimate=-0.1),)))
     told = "\n".join(text for text, _ in summary(_report(blind, faster), verbose=True))
     assert "allow more rounds (--infer-time-limit)" in told
