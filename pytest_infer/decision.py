@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from pytest_infer.device.cpu_state import crowded, neighbours
+from pytest_infer.device.cpu_state import crowded, disturbed_runs, neighbours, slow_core
 from pytest_infer.errors import MeasurementError
 from pytest_infer.result import Compared, Result
 from pytest_infer.stats.budget_interval import Standing
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pytest_infer.gating import Gate
     from pytest_infer.marker import Request
     from pytest_infer.measurement import Measurement
+    from pytest_infer.result import AcceptedRun
 
     Rerun = Callable[[int], list[tuple[Measurement, ...]]]
     """Run the test in that many fresh processes; what each measured. Empty where no other process is allowed."""
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     """Compare the test with the other side; what is to be said of each measurement, by name."""
 
 
+_DISTURBED_REPEATS: Final = 2
+"""How often fresh runs that the machine may have slowed are made again, before the verdict is that nothing is known."""
 _CONTENTION_EXPLAINS: Final = 3.0
 """The largest change (a fraction) that contention excuses where no other process is behind it: half the time waited,
 by each of two threads that wait for each other, is a factor of four; more is the code's own (too many threads, say)."""
@@ -35,7 +38,10 @@ by each of two threads that wait for each other, is a factor of four; more is th
 
 @dataclass(slots=True)
 class _Suspect:
-    """One measurement on its way to a verdict. `near` are budgets that one run can't decide."""
+    """One measurement on its way to a verdict.
+
+    `near` are budgets that one run can't decide, `excused` the fresh runs that the machine may have slowed.
+    """
 
     measurement: Measurement
     entry: Entry | None = None
@@ -45,6 +51,7 @@ class _Suspect:
     missing: tuple[str, ...] = ()
     inaccurate: tuple[str, ...] = ()
     disturbed: tuple[str, ...] = ()
+    excused: tuple[int, ...] = ()
     compared: Compared = field(default_factory=Compared)
 
     @property
@@ -82,13 +89,18 @@ class Decision:
         Where there is another side, `interleave` compares with that, and no baseline is looked at.
         """
         suspects = [self._screened(m) for m in measurements]
-        if any(s.open for s in suspects):
-            fresh = rerun(self._settings.confirm)
-            for suspect in (s for s in suspects if s.open):
+        doubted = [s for s in suspects if s.open]
+        fresh = rerun(self._settings.confirm) if doubted else []
+        for attempt in range(1 + _DISTURBED_REPEATS):
+            for suspect in doubted:
                 if fresh:
                     self._confirm(suspect, _of(suspect.measurement, fresh))
                 else:
                     _give_up(suspect)
+            excused = {i for suspect in doubted for i in suspect.excused}
+            if not excused or attempt == _DISTURBED_REPEATS:
+                break
+            fresh = [run for i, run in enumerate(fresh) if i not in excused] + rerun(len(excused))
         if interleave is not None and not self._request.budget.cost:
             for suspect in suspects:  # the comparison watches for disturbance itself
                 suspect.disturbed = ()
@@ -102,8 +114,10 @@ class Decision:
         """Record fresh runs, and hold them against budgets and the baseline that is there; they are saved later."""
         runs = rerun(self._settings.runs)
         for measurement in runs[0]:
-            values = [one.metrics.get("latency", 0.0) for one in _of(measurement, runs)]
-            for i in self._gate.stand_outs(values, "latency"):
+            mine = _of(measurement, runs)
+            values = [one.metrics.get("latency", 0.0) for one in mine]
+            again = {*self._gate.stand_outs(values, "latency"), *disturbed_runs([one.contention for one in mine])}
+            for i in sorted(again):
                 runs[i] = rerun(1)[0]
         results = []
         for measurement in runs[0]:
@@ -158,13 +172,11 @@ class Decision:
         return tuple(c for m in metrics for c in self._gate.confirm(self._nodeid, entry, fresh, m, tolerance))
 
     def _confirm_rest(self, suspect: _Suspect, fresh: Sequence[Measurement]) -> None:
-        disturbed = [text for run in fresh for text in run.disturbed]
-        slower = [change.estimate for change in suspect.changes if change.regressed]
-        if suspect.entry is not None and slower:
-            known = [run.contention for run in suspect.entry.runs]
-            disturbed += [text for run in fresh for text in neighbours(run.contention, known)]
-            if max(slower) <= _CONTENTION_EXPLAINS:
-                disturbed += [text for run in fresh for text in crowded(run.contention, known)]
+        slower = max((change.estimate for change in suspect.changes if change.regressed), default=0.0)
+        known = [] if suspect.entry is None or not slower else [run.contention for run in suspect.entry.runs]
+        excuses = [_excuses(run.contention, known, slower) for run in fresh]
+        suspect.excused = tuple(i for i, texts in enumerate(excuses) if texts)
+        disturbed = [text for run in fresh for text in run.disturbed] + [text for texts in excuses for text in texts]
         suspect.disturbed = tuple(dict.fromkeys(disturbed))
         suspect.inaccurate = tuple(dict.fromkeys(t for run in fresh for t in inaccuracies(self._request, run)))
         held = [self._gate.over(limit, [run.metrics[limit.name] for run in fresh]) for limit in suspect.near]
@@ -184,7 +196,9 @@ class Decision:
             )
         )
         differs = compared.differs
+        history: tuple[AcceptedRun, ...] = ()
         if suspect.entry is not None:
+            history = self._gate.history(self._nodeid, suspect.entry)
             tell = self._gate.clocks_differ if outcome is Outcome.PASSED else self._gate.differs
             differs = tell(self._nodeid, suspect.entry, suspect.measurement)
         settings = self._settings
@@ -201,6 +215,9 @@ class Decision:
             differs=differs,
             ratio=self._gate.ratio(self._nodeid, suspect.measurement.name),
             against=settings.against,
+            history=history,
+            rounds=compared.rounds,
+            held=tuple(limit.name for limit in self._request.budget.accuracy) or ("cosine",),
         )
 
 
@@ -219,6 +236,12 @@ def _give_up(suspect: _Suspect) -> None:
     values = suspect.measurement.metrics
     suspect.over = tuple(li.broken_by(values[li.name]) for li in suspect.near if not li.allows(values[li.name]))
     suspect.changes = tuple(replace(c, detectable=None, blind=True) if c.suspected else c for c in suspect.changes)
+
+
+def _excuses(now: dict[str, float], recorded: Sequence[dict[str, float]], slower: float) -> tuple[str, ...]:
+    """Why a run that is `slower` (a fraction) than the recorded ones may be so without the code's doing."""
+    bounded = (*slow_core(now, recorded), *crowded(now, recorded)) if slower <= _CONTENTION_EXPLAINS else ()
+    return (*neighbours(now, recorded), *bounded)
 
 
 def _of(measurement: Measurement, runs: Sequence[tuple[Measurement, ...]]) -> list[Measurement]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
@@ -11,16 +12,20 @@ import numpy as np
 from pytest_infer.baselines.schema import entry_key
 from pytest_infer.device.clock_lock import CLOCKS, LOCKED
 from pytest_infer.device.environment import differences
+from pytest_infer.device.fingerprint import Device
 from pytest_infer.device.gpu_state import state_differences
+from pytest_infer.device.nearest import nearest
+from pytest_infer.errors import BaselineError
 from pytest_infer.metrics import METRICS, Better
+from pytest_infer.result import AcceptedRun
 from pytest_infer.stats.budget_interval import Standing, budget_confirm, budget_screen
 from pytest_infer.stats.drift import drift
 from pytest_infer.stats.gate import confirm, log_ratio, shift_ratio
 from pytest_infer.stats.mde import minimum_detectable_effect
-from pytest_infer.stats.rule import Rule
+from pytest_infer.stats.rule import FIRM_SESSIONS, Rule
 from pytest_infer.stats.runs import Runs
 from pytest_infer.stats.shift import Shift, ordinary, session_shift, shift_p
-from pytest_infer.stats.spread import CPU, GPU, GPU_LOCKED, SIZE, Prior, Spread, estimate_spread
+from pytest_infer.stats.spread import CPU, CPU_UNSEEN, GPU, GPU_LOCKED, SIZE, Prior, Spread, estimate_spread
 from pytest_infer.verdict import Change
 
 if TYPE_CHECKING:
@@ -32,7 +37,6 @@ if TYPE_CHECKING:
     from pytest_infer.baselines.store import BaselineStore
     from pytest_infer.budget import Limit
     from pytest_infer.config import Settings
-    from pytest_infer.device.fingerprint import Device
     from pytest_infer.measurement import Measurement
     from pytest_infer.stats.gate import Change as LogChange
 
@@ -92,6 +96,7 @@ class Gate:
         self._files: tuple[BaselineFile, ...] | None = None
         self._spreads: dict[str, Spread] = {}
         self._ratios: dict[str, dict[str, float]] = {}
+        self._others: dict[tuple[str, str], BaselineFile | None] = {}
 
     def entry(self, nodeid: str, measurement: Measurement) -> Entry | None:
         """The accepted runs that this measurement is compared with.
@@ -117,7 +122,33 @@ class Gate:
             return f"no baseline for this test on {self._device.slug}; {advice}"
         others = [slug for slug in self._store.devices() if slug != self._device.slug]
         known = f" (there are some for {', '.join(others)})" if others else ""
-        return f"no baseline on {self._device.slug}{known}; {advice}"
+        near = self._nearest(module, entry_key(test, measurement.name, ""))
+        told = f"; the nearest device that has one is {near}" if near else ""
+        return f"no baseline on {self._device.slug}{known}; {advice}{told}"
+
+    def _nearest(self, module: str, key: str) -> str:
+        """The device most like this one on which the test has a baseline, and what differs; empty where there is none.
+
+        It explains, and decides nothing: a file that can't be read is left to those who measure on its device.
+        """
+        identities = {}
+        for slug in self._store.devices():
+            with contextlib.suppress(BaselineError):
+                file = self._elsewhere(slug, module)
+                if file is not None and any(known.startswith(f"{key} ") for known in file.entries):
+                    identities[slug] = {name: value for name, value in file.device.items() if name != "slug"}
+        found = nearest(self._device, identities)
+        if found is None:
+            return ""
+        return f"{found.slug} ({', '.join(found.differs)})" if found.differs else found.slug
+
+    def _elsewhere(self, slug: str, module: str) -> BaselineFile | None:
+        """A module's file of another device, read once."""
+        if (slug, module) not in self._others:
+            device = Device(slug=slug, kind=slug.partition("-")[0], name=slug)
+            self._others[slug, module] = None
+            self._others[slug, module] = self._store.read(device, module)
+        return self._others[slug, module]
 
     def screen(
         self, nodeid: str, entry: Entry, measurement: Measurement, metric: str, tolerance: float
@@ -157,7 +188,8 @@ class Gate:
             return None
         ends = sorted(math.exp(_sign(limit.name) * end) for end in (found.low, found.high))
         mean = math.exp(_sign(limit.name) * found.estimate)
-        return f"{limit.broken_by(mean)} (98 % interval of {len(values)} fresh runs {ends[0]:.4g} to {ends[1]:.4g})"
+        interval = f"98 % interval of {len(values)} fresh runs {ends[0]:.4g} to {ends[1]:.4g}{limit.unit}"
+        return f"{limit.broken_by(mean)} ({interval})"
 
     def stand_outs(self, values: Sequence[float], metric: str) -> list[int]:
         """Which of a recording's runs stand out so far that they are measured again."""
@@ -176,6 +208,20 @@ class Gate:
         if newest.model and measurement.model_digest and newest.model != measurement.model_digest:
             told = (f"model: {newest.model[:12]} → {measurement.model_digest[:12]}", *told)
         return (*told, *state_differences(newest.device_state, measurement.device_state))
+
+    def history(self, nodeid: str, entry: Entry) -> tuple[AcceptedRun, ...]:
+        """The entry's runs, with the time of their recording."""
+        file = self._store.read(self._device, split_nodeid(nodeid)[0])
+        sessions = {} if file is None else file.sessions
+        return tuple(
+            AcceptedRun(
+                session=run.session,
+                recorded=sessions[run.session].recorded if run.session in sessions else "",
+                metrics=run.metrics,
+                quantiles_ns={} if run.samples is None else run.samples.quantiles_ns,
+            )
+            for run in entry.runs
+        )
 
     def clocks_differ(self, nodeid: str, entry: Entry, measurement: Measurement) -> tuple[str, ...]:
         """What of it must be told with every verdict: a locked GPU against one whose clocks were free."""
@@ -257,7 +303,9 @@ class Gate:
             return Prior(run_sd=found.run_sd, session_sd=found.session_sd, common_sd=found.common_sd, df=found.df)
         locked = self._environment.get(CLOCKS, "").startswith(LOCKED)
         prior, declared = GPU_LOCKED if locked else PRIORS[self._device.kind], self._settings.session_prior
-        return prior if declared is None else replace(prior, session_sd=declared)
+        if declared is not None:
+            return replace(prior, session_sd=declared)
+        return CPU_UNSEEN if prior is CPU and len(self._sessions()) < FIRM_SESSIONS else prior
 
     def _all_files(self) -> tuple[BaselineFile, ...]:
         if self._files is None:

@@ -17,6 +17,11 @@ MAX_STEAL_SHARE: Final = 0.05
 """Steal above this share of the time of all cores means that the host ran someone else (DESIGN 4.7)."""
 
 
+PULSE: Final = "pulse_us "
+"""How the name of a core's pulse begins among what a run met, see `measure.pulse`."""
+MAX_SLOWDOWN: Final = 0.1
+"""A pulse slower by more than this share is another speed of the core; on an idle one it varies by half of that."""
+
 _IDLE, _WAITING = 3, 4  # places in a line of /proc/stat
 
 
@@ -117,6 +122,22 @@ def neighbours(now: dict[str, float], recorded: Sequence[dict[str, float]]) -> t
     return (f"other processes took {now['others']:.0%} of the CPU time, {most}",)
 
 
+def slow_core(now: dict[str, float], recorded: Sequence[dict[str, float]]) -> tuple[str, ...]:
+    """The reason why the core itself may be behind a run's slowness: it was slower than in any of the recorded runs."""
+    for name in (name for name in now if name.startswith(PULSE)):
+        known = [run[name] for run in recorded if name in run]
+        if known and now[name] > max(known) * (1 + MAX_SLOWDOWN):
+            return (f"the CPU core ran at {max(known) / now[name]:.0%} of its speed when the baseline was recorded",)
+    return ()
+
+
+def disturbed_runs(runs: Sequence[dict[str, float]]) -> tuple[int, ...]:
+    """Which runs of a recording other processes or a slower core disturbed, by what the best of them met."""
+    names = {name for run in runs for name in run if name == "others" or name.startswith(PULSE)}
+    best = {name: min(run[name] for run in runs if name in run) for name in names}
+    return tuple(i for i, run in enumerate(runs) if neighbours(run, [best]) or slow_core(run, [best]))
+
+
 def tracers() -> tuple[str, ...]:
     """Coverage, debuggers and tracers that run now: what is timed under them is not the code's own time."""
     found: list[str] = []
@@ -124,10 +145,15 @@ def tracers() -> tuple[str, ...]:
         found.append(f"a trace function is set ({_owner(trace)})")
     if (profile := sys.getprofile()) is not None:
         found.append(f"a profile function is set ({_owner(profile)})")
+    return (*found, *monitors())
+
+
+def monitors() -> tuple[str, ...]:
+    """Those of them that no one can pause."""
     monitoring = getattr(sys, "monitoring", None)
-    if monitoring is not None:
-        found += [f"sys.monitoring is used by {name}" for i in range(6) if (name := monitoring.get_tool(i))]
-    return tuple(found)
+    if monitoring is None:
+        return ()
+    return tuple(f"sys.monitoring is used by {name}" for i in range(6) if (name := monitoring.get_tool(i)))
 
 
 def _tick_ns() -> float:

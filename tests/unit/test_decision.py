@@ -183,7 +183,7 @@ def test_a_clear_violation_fails_at_once(make_decision: Callable[..., Decision])
     workers = Workers(1.0)
     result = only(make_decision(marker={"max_latency_ms": 0.1}).compare([run(1.0)], workers))
     assert (result.outcome, result.failed, workers.asked) == (Outcome.OVER_BUDGET, True, [])
-    assert result.reasons == ("latency 1 is above the budget max_latency_ms=0.1",)
+    assert result.reasons == ("latency 1 ms is above the budget max_latency_ms=0.1",)
 
 
 @pytest.mark.parametrize(("latency", "outcome"), [(1.1, Outcome.OVER_BUDGET), (0.99, Outcome.PASSED)])
@@ -289,6 +289,32 @@ def test_what_other_processes_may_have_done_fails_nothing(
     assert outcome(1.0, 0.4) is Outcome.PASSED
 
 
+def test_a_slower_core_is_not_slower_code(store: MemoryStore, make_decision: Callable[..., Decision]) -> None:
+    """Runs on a core slower than any recorded one saw it are made again, and show nothing while it stays so.
+
+    Up to a factor of four, and only by the same Python.
+    """
+    file = store.files["cpu-x-4c", "test_net.py"]
+    entry = file.entries["test_0 d"]
+    runs = tuple(replace(r, contention={"pulse_us cpython-311": 50.0 + i}) for i, r in enumerate(entry.runs))
+    store.files["cpu-x-4c", "test_net.py"] = replace(file, entries={"test_0 d": replace(entry, runs=runs)})
+
+    def outcome(latency: float, *pulses: float, python: str = "cpython-311") -> tuple[Outcome, list[int]]:
+        left, asked = iter(pulses), list[int]()
+
+        def fresh(count: int) -> list[tuple[Measurement, ...]]:
+            asked.append(count)
+            return [(run(latency, contention={f"pulse_us {python}": next(left)}),) for _ in range(count)]
+
+        return only(make_decision().compare([run(latency)], fresh)).outcome, asked
+
+    assert outcome(1.6, 90, 90, 90, 90, 90, 90, 90, 90, 90) == (Outcome.INVALID, [3, 3, 3])
+    assert outcome(1.6, 90, 51, 90, 52, 53) == (Outcome.REGRESSED, [3, 2])
+    assert outcome(1.6, 51, 52, 55) == (Outcome.REGRESSED, [3])
+    assert outcome(20.0, 90, 90, 90) == (Outcome.REGRESSED, [3])
+    assert outcome(1.6, 90, 90, 90, python="cpython-399") == (Outcome.REGRESSED, [3])
+
+
 def test_disturbed_fresh_runs_show_nothing(make_decision: Callable[..., Decision]) -> None:
     """A suspicion that only disturbed runs confirm is invalid, each reason told once."""
     result = only(make_decision().compare([run(3.0)], Workers(3.0, disturbed=("steal",))))
@@ -368,6 +394,21 @@ def test_a_run_that_stands_out_is_made_again(make_decision: Callable[..., Decisi
     assert asked == [5, 1]
     assert max(m.metrics["latency"] for m in result.recorded) < 1.01
     assert len(result.recorded) == 5
+
+
+def test_a_disturbed_run_is_made_again(make_decision: Callable[..., Decision]) -> None:
+    """Where they took the CPU as they did not in the quietest run; all five beside them are what this machine is."""
+
+    def recorded(*shares: float) -> list[float]:
+        def workers(count: int) -> list[tuple[Measurement, ...]]:
+            levels = shares if count == len(shares) else [0.0]
+            return [(run(1.0, contention={"others": share}),) for share in levels]
+
+        result = only(make_decision("test_new", update="append").record(workers))
+        return [m.contention["others"] for m in result.recorded]
+
+    assert recorded(0.3, 0.02, 0.01, 0.04, 0.2) == [0.0, 0.02, 0.01, 0.04, 0.0]
+    assert recorded(0.3, 0.32, 0.31, 0.3, 0.33) == [0.3, 0.32, 0.31, 0.3, 0.33]
 
 
 def test_under_require_a_recording_does_not_fail_for_lack_of_a_baseline(make_decision: Callable[..., Decision]) -> None:
