@@ -74,8 +74,8 @@ def _switch(text: str) -> bool:
 
 
 def _report(text: str) -> str:
-    if Path(text).suffix not in {".json", ".html", ".md"}:
-        raise ValueError("a file name that ends in .json, .html or .md")
+    if Path(text).suffix not in {".json", ".html", ".md", ".txt"}:
+        raise ValueError("a file name that ends in .json, .html or .md, or in .txt for GitLab's metrics")
     return text
 
 
@@ -89,8 +89,8 @@ UPDATE_FLAGS: Final = {
 OPTIONS: Final[tuple[Option, ...]] = (
     Option(name="--infer-gpu", metavar="0|0,2|all|GPU-uuid|none", default="none", parse=str,
            help="the GPUs to measure on, each visible one by its number or UUID (default: none, the CPU)"),
-    Option(name="--infer-baselines", metavar="DIR", default="baselines", parse=str,
-           help="where baselines are kept (default: baselines under rootdir)"),
+    Option(name="--infer-baselines", metavar="DIR|URL", default="baselines", parse=str,
+           help="where baselines are kept: a folder, or a URL that fsspec knows (default: baselines under rootdir)"),
     Option(name="--infer-baseline-mode", metavar="compare|require|off", default="compare",
            parse=_choice("compare", "require", "off"),
            help="require: a test with no baseline for this device fails (default: compare)"),
@@ -111,7 +111,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option(name="--infer-against", metavar="REV|PYTHON|DIR", default=None, parse=str,
            help="interleaved A/B against a revision, another environment's interpreter, or another checkout"),
     Option(name="--infer-report", metavar="FILE", default=(), parse=_report, repeatable=True,
-           help="write a report: .json (repeatable; .html and .md are not in this version)"),
+           help="write a report: .json, .html, .md, or .txt for GitLab's metrics (repeatable)"),
     Option(name="--infer-lock-clocks", metavar="auto|MHZ", default=None, parse=_clock,
            help="lock the GPU's SM clock while measuring, given back afterwards (needs the right)"),
     Option(name="--infer-isolate", metavar="auto|always|never", default="auto",
@@ -153,9 +153,16 @@ class Settings:
     timeout: float = 300.0
     time_limit: float = 60.0
     session_prior: float | None = None
+    disabled: bool = False
+    """Call once, check what is computed, measure nothing: pytest-benchmark's `--benchmark-disable`."""
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself, and what no part of this version can do."""
+        if self.disabled and (self.update or self.against):
+            raise UsageError(
+                f"--infer-{'update-baselines' if self.update else 'against'} measures, and --benchmark-disable lets "
+                "nothing be measured: drop the latter, or add --benchmark-enable"
+            )
         if self.max_time < self.time:
             raise UsageError(
                 f"--infer-max-time={self.max_time:g} is less than --infer-time={self.time:g}; raise the first or lower "
@@ -195,8 +202,12 @@ def read_settings(root: Path, given: Callable[[str], Any], ini: Callable[[str], 
     prior = ini("infer_session_prior") or None
     if prior is not None:
         prior = _parsed("infer_session_prior", prior, _number(float, 1e-6, 1.0), "the ini file")
+    disabled = bool(given("benchmark_disable") and not given("benchmark_enable"))
+    if disabled and not update:
+        values["baseline_mode"] = "off"
     return Settings(
         root=root,
+        disabled=disabled,
         update=update,
         update_reason=ini("infer_update_reason") or None,
         against_links=tuple(ini("infer_against_links").split()),

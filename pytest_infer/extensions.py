@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_infer.baselines.directory import DirectoryStore
 from pytest_infer.engines.registry import find_backend
 from pytest_infer.errors import UsageError
-from pytest_infer.report.json_report import encode
+from pytest_infer.report.write import reporter_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,30 +35,33 @@ class Extensions:
         return made if made is not None else find_backend(name)
 
     def store(self, location: str, root: Path) -> BaselineStore:
-        """The baseline store at `location`, a directory under `root` where nobody knows better.
+        """The baseline store at `location`: a URL, or a directory under `root`.
 
         Raises:
-            UsageError: it is a URL that nobody knows.
+            UsageError: it is a URL that nobody knows. MissingDependencyError: what it needs is not installed.
         """
         made: BaselineStore | None = self._hook.pytest_infer_make_store(location=location)
         if made is not None:
             return made
         if "://" in location:
-            raise UsageError(f"--infer-baselines={location}: this version keeps baselines in directories only")
+            from pytest_infer.baselines.remote import RemoteStore
+
+            return RemoteStore(location)
         return DirectoryStore(root / location)
 
     def reporter(self, path: Path) -> Callable[[RunReport], bytes]:
         """What makes the content of a report.
 
         Raises:
-            UsageError: nobody can make one of that kind.
+            UsageError: nobody can make one of that kind. MissingDependencyError: its package is not installed.
         """
         made: Callable[[RunReport], bytes] | None = self._hook.pytest_infer_make_reporter(path=path)
         if made is not None:
             return made
-        if path.suffix != ".json":
-            raise UsageError(f"--infer-report={path}: this version writes .json only")
-        return encode
+        ours = reporter_of(path)
+        if ours is None:
+            raise UsageError(f"--infer-report={path}: this version writes .json, .html, .md and .txt")
+        return ours
 
     def verdict(self, result: Result) -> None:
         """Tell who wants to hear."""

@@ -1,0 +1,32 @@
+"""Baselines at a URL, through a user's suite."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.integration.conftest import GATED
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.integration.conftest import Suite
+
+
+def test_recorded_and_compared(suite: Suite, tmp_path: Path) -> None:
+    """A recording goes to the URL, and the next run is held against it; nothing is left in the project."""
+    url = f"file://{tmp_path}/there"
+    suite.write(GATED)
+    done = suite.run(f"--infer-baselines={url}", "--infer-update-baselines")
+    assert done.ret == 0, done.outlines
+    done.stdout.fnmatch_lines([f"baselines: 2 saved to {url}/*"])
+    suite.run(f"--infer-baselines={url}")
+    assert "no_baseline" not in suite.outcomes().values()
+    assert suite.stored() == []
+
+
+def test_a_scheme_that_nobody_knows(suite: Suite) -> None:
+    """Wrong use, told in one line before any test runs."""
+    suite.write(GATED)
+    done = suite.run("--infer-baselines=nowhere://x", "--infer-update-baselines")
+    assert done.ret == 4
+    done.stderr.fnmatch_lines(["ERROR: --infer-baselines=nowhere://x: *"])
