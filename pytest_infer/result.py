@@ -9,6 +9,23 @@ from pytest_infer.verdict import Change, Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptedRun:
+    """One run of the baseline that a measurement was compared with: what a picture of its history shows.
+
+    Attributes:
+        session: the recording that it belongs to.
+        recorded: when that was; empty where the baseline does not say.
+        metrics: its values by metric name, in the metric's unit.
+        quantiles_ns: its timings, as in `Samples`.
+    """
+
+    session: str
+    recorded: str
+    metrics: dict[str, float]
+    quantiles_ns: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """One measurement of one test, judged.
 
@@ -22,6 +39,10 @@ class Result:
         recorded: the fresh runs to be saved, when baselines are updated.
         ratio: log ratio of latency to the baseline, of which all together the session's shift is taken.
         against: what `--infer-against` says, where that was compared with and no baseline.
+        held: the accuracy figures that a budget, or the default tolerance, was held against.
+        location: the test's file, relative to rootdir, and its line, from 1; None where pytest knows none.
+        history: the accepted runs that it was compared with, oldest first.
+        rounds: of an interleaved comparison, each round's change by metric, in order; larger is worse.
     """
 
     nodeid: str
@@ -34,6 +55,10 @@ class Result:
     recorded: tuple[Measurement, ...] = ()
     ratio: float | None = None
     against: str | None = None
+    held: tuple[str, ...] = ()
+    location: tuple[str, int] | None = None
+    history: tuple[AcceptedRun, ...] = ()
+    rounds: dict[str, tuple[float, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +71,7 @@ class Compared:
         undecided: why the comparison came to no decision.
         disturbed: why it is not to be believed.
         differs: what is not the same on both sides.
+        rounds: each round's change by metric, in order; larger is worse.
     """
 
     changes: tuple[Change, ...] = ()
@@ -53,14 +79,28 @@ class Compared:
     undecided: tuple[str, ...] = ()
     disturbed: tuple[str, ...] = ()
     differs: tuple[str, ...] = ()
+    rounds: dict[str, tuple[float, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunReport:
-    """One session of pytest, finished."""
+    """One session of pytest, finished.
+
+    Attributes:
+        session: its id, by which baselines know runs that it recorded.
+        devices: what each device is, its slug with it: what a new baseline file says of it.
+        update: how baselines were recorded, `append` or `reset`; None where they were not.
+        update_reason: why.
+        multiplied: each test ran once on each of several GPUs, whose number begins its id's parameters.
+    """
 
     device: dict[str, str | int | float]
     environment: dict[str, str]
     results: tuple[Result, ...]
     started: str
     notes: tuple[str, ...] = field(default_factory=tuple)
+    session: str = ""
+    devices: tuple[dict[str, str | int | float], ...] = ()
+    update: str | None = None
+    update_reason: str | None = None
+    multiplied: bool = False

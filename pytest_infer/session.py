@@ -87,6 +87,7 @@ class InferSession:
         self._launch = launch
         self._progress = progress
         self._started = datetime.now(UTC)
+        self._id = f"{self._started:%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
         self._multiplied = multiplied
         self._places = tuple(
             Place(device, lock_clocks=settings.lock_clocks, in_worker=in_worker) for device in gpus or (cpu_device(),)
@@ -157,6 +158,8 @@ class InferSession:
             isolated = self.isolates(case)
             measured = self._fresh(nodeid, test_file, place, "measuring") if isolated else case.measurements
             results = decision.compare(measured, rerun, self._interleave(nodeid, test_file, place, case, measured))
+        if self.settings.disabled:  # there is nothing to tell of it, unless its outputs are wrong
+            results = tuple(result for result in results if result.outcome is Outcome.INACCURATE)
         return tuple(stamped(result, place.device, clocks) for result in results)
 
     def wrong(self, case: InferCase) -> str:
@@ -196,6 +199,11 @@ class InferSession:
                 *crowd_notes(self.results),
                 *clock_notes(self.results, asked=self.settings.lock_clocks is not None),
             ),
+            session=self._id,
+            devices=tuple({"slug": device.slug, **device.identity} for device in folders),
+            update=self.settings.update,
+            update_reason=self.settings.update_reason,
+            multiplied=self._multiplied,
         )
 
     def save(self) -> str | None:
@@ -208,11 +216,10 @@ class InferSession:
         if not recorded:
             return None
         accepted = [r for r in recorded if self._acceptable(r)]
-        session_id = f"{self._started:%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
         told = []
         for device in self._folders():
             mine = [r for r in accepted if r.measurement.device == device.slug]
-            self._save_on(device, mine, session_id)
+            self._save_on(device, mine)
             told.append(f"{len(mine)} saved to {self.settings.baselines}/{device.slug}")
         line = f"baselines: {', '.join(told)}"
         if refused := [r for r in recorded if r not in accepted]:
@@ -225,7 +232,7 @@ class InferSession:
         for place in self._places:
             place.close()
 
-    def _save_on(self, device: Device, results: list[Result], session_id: str) -> None:
+    def _save_on(self, device: Device, results: list[Result]) -> None:
         places = [place for place in self._places if place.device.slug == device.slug]
         session = Session(
             recorded=self._started.isoformat(timespec="seconds"),
@@ -237,8 +244,8 @@ class InferSession:
         # A slower speed that was accepted by force is a new beginning: beside the old runs it would only widen them.
         for some, reset in ((plain, self.settings.update == "reset"), (forced, True)):
             if some:
-                updates = updates_of(some, session_id, self._key)
-                self._store.save(device, session_id, session, updates, reset=reset)
+                updates = updates_of(some, self._id, self._key)
+                self._store.save(device, self._id, session, updates, reset=reset)
 
     def _acceptable(self, result: Result) -> bool:
         if result.outcome is Outcome.REGRESSED:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import os
 import tempfile
-from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from pytest_infer.baselines.atomic import lock_of, read_file, replace_file
 from pytest_infer.baselines.codec import decode, decode_calibration, encode
+from pytest_infer.baselines.places import checked, place_of
 from pytest_infer.baselines.schema import SCHEMA, BaselineFile, Calibration, Entry, Session, appended
-from pytest_infer.device.lock import lock_folder
-from pytest_infer.errors import BaselineCorruptError, BaselineError
+from pytest_infer.errors import BaselineError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     from pytest_infer.baselines.store import Update
     from pytest_infer.device.fingerprint import Device
@@ -32,27 +31,13 @@ class DirectoryStore:
 
     def path(self, device: Device, module: str) -> Path:
         """The file of a test module; a module outside rootdir (`../x`) stays inside the folder."""
-        parts = [
-            "__" if part == ".." else part for part in PurePosixPath(module).parts if part.strip("/.") or part == ".."
-        ]
-        return self._folder.joinpath(device.slug, *parts).with_suffix(".json")
+        return self._folder / place_of(device.slug, module)
 
     def read(self, device: Device, module: str) -> BaselineFile | None:
         """One module's file, or None."""
         path = self.path(device, module)
-        try:
-            text = path.read_bytes()
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise BaselineError(f"{path} can't be read: {error.strerror}") from error
-        file = decode(text, path)
-        if file.device.get("slug") != device.slug:
-            raise BaselineCorruptError(
-                f"{path} was recorded on {file.device.get('slug')!r}, not on {device.slug!r}; "
-                "move it to the folder of its device"
-            )
-        return file
+        file = read_file(path)
+        return None if file is None else checked(file, device.slug, path)
 
     def read_all(self, device: Device) -> Iterator[BaselineFile]:
         """Every file of the device that can be read; a broken one is told by the tests that need it."""
@@ -77,7 +62,7 @@ class DirectoryStore:
         path = self._folder / f"{device.slug}.json"
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            _replace(path, msgspec.json.format(msgspec.json.encode(calibration), indent=1).decode() + "\n")
+            replace_file(path, msgspec.json.format(msgspec.json.encode(calibration), indent=1).decode() + "\n")
         except OSError as error:
             raise BaselineError(f"{path} could not be written: {error.strerror}") from error
 
@@ -112,23 +97,16 @@ class DirectoryStore:
     def _save_module(
         self, device: Device, module: str, session_id: str, session: Session, changes: list[Update], *, reset: bool
     ) -> None:
-        import filelock
-
         path = self.path(device, module)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with filelock.FileLock(_lock_path(path), mode=0o666):
+            with lock_of(path):
                 file = self.read(device, module) or BaselineFile(
                     schema=SCHEMA, device={"slug": device.slug, **device.identity}
                 )
-                _replace(path, encode(_merged(file, session_id, session, changes, reset=reset)))
+                replace_file(path, encode(_merged(file, session_id, session, changes, reset=reset)))
         except OSError as error:
             raise BaselineError(f"{path} could not be written: {error.strerror}; it is as it was before") from error
-
-
-def _lock_path(path: Path) -> Path:
-    """A lock file outside the repository, which stays: one that is deleted no longer excludes who waits for it."""
-    return lock_folder() / f"store-{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:24]}.lock"
 
 
 def _merged(
@@ -146,18 +124,3 @@ def _merged(
         sessions={key: value for key, value in sessions.items() if key in used},
         entries=entries,
     )
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write all of it or nothing: a temporary file beside it, flushed to disk, then renamed over it."""
-    descriptor, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(draft).chmod(0o644)
-        Path(draft).replace(path)
-    except BaseException:
-        Path(draft).unlink(missing_ok=True)
-        raise
