@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pytest_infer.benchmark_fixture import disabled, from_benchmark
+from pytest_infer.benchmark.names import was_called
+from pytest_infer.benchmark.source import from_benchmark
 from pytest_infer.device.cpu import thread_count
+from pytest_infer.device.out_of_memory import empty_caches
 from pytest_infer.engines.open import EngineRequest, Surroundings, open_target
 from pytest_infer.engines.registry import CALLABLE
 from pytest_infer.engines.target import CallableTarget, InferEngine
 from pytest_infer.errors import UsageError
 from pytest_infer.marker import parse
 from pytest_infer.measure.host_memory import PeakMemory
-from pytest_infer.measuring import UNAVAILABLE, Bench, measure_target
+from pytest_infer.measuring import UNAVAILABLE, Bench, Conditions, measure_target, run_once, watched
+from pytest_infer.on_gpu import telling_shortage
 from pytest_infer.referencing import hold
 
 if TYPE_CHECKING:
@@ -63,6 +67,7 @@ class InferCase:
         self._open: list[Target] = []
         self._requests: dict[int, EngineRequest] = {}
         self._accuracy: dict[int, Accuracy] = {}
+        self._conditions = Conditions()
         self._check()
 
     @property
@@ -145,6 +150,7 @@ class InferCase:
             labels: one class a sample.
         """
         reference = self.request.reference if reference is None else reference
+        before = len(self._open)
         found = hold(
             engine,
             reference=reference,
@@ -152,6 +158,8 @@ class InferCase:
             labels=labels,
             open_engine=lambda model, precision: self._like(engine, model, precision),
         )
+        if self.device.kind == "gpu":  # there is less memory than a host has, and it is measured
+            self._close_down_to(before)
         self._accuracy[id(engine)] = found
         return found
 
@@ -165,23 +173,53 @@ class InferCase:
         Raises:
             UsageError: nothing was measured.
         """
-        if benchmark is not None:
-            if disabled(benchmark):
-                return
-            if (measurement := from_benchmark(benchmark, self.request, self.wanted)) is not None:
-                self._check_figures(next(iter(self._accuracy.values()), None))
-                self.measurements.append(measurement)
+        called, disabled = was_called(benchmark), self._bench.settings.disabled
+        if called and not disabled:
+            self._take(benchmark)
         if not self.measurements and self._marker_target is not None:
             self._measured(self._marker_target, None, name="")
-        if marked and not self.measurements:
+        if marked and not self.measurements and not (called and disabled):
             raise UsageError(
                 "marked with infer, but nothing was measured: take the infer_engine fixture, or call infer.measure(...)"
             )
 
+    def around(self, loop: Callable[[], Any]) -> Any:
+        """Run pytest-benchmark's loop as a measurement of ours: alone on the device, and watched."""
+        value, self._conditions = watched(loop, self._bench)
+        return value
+
     def close(self) -> None:
         """Give back every engine."""
-        while self._open:
+        self._close_down_to(0)
+
+    def _close_down_to(self, count: int) -> None:
+        while len(self._open) > count:
             self._open.pop().close()
+        if self.device.kind == "gpu":
+            empty_caches()
+
+    def _take(self, benchmark: Any) -> None:
+        """Take the fixture's rounds as the measurement; accuracy holds for it as for any other."""
+        target = self._marker_target
+        if target is None:
+            accuracy = next(iter(self._accuracy.values()), None)
+        else:
+            accuracy = self._accuracy.get(id(target)) or self._held(target)
+        self._check_figures(accuracy)
+        measurement = replace(
+            from_benchmark(benchmark, self.request, self.wanted, target),
+            contention=self._conditions.contention,
+            disturbed=self._conditions.disturbed,
+            device_state=self._conditions.device_state,
+        )
+        if accuracy is not None:
+            measurement = replace(
+                measurement,
+                accuracy=accuracy.figures(),
+                accuracy_notes=accuracy.notes,
+                non_finite=accuracy.non_finite,
+            )
+        self.measurements.append(measurement)
 
     def _measured(self, target: Target, inputs: Any, *, name: str) -> Measurement:
         station = self._bench.station
@@ -189,11 +227,15 @@ class InferCase:
         if station is None or station.first:  # fresh processes of one code compute alike: once is enough
             accuracy = accuracy or self._held(target)
             self._check_figures(accuracy)
+        if self._bench.settings.disabled:
+            self.measurements.append(run_once(target, inputs, name=name, accuracy=accuracy))
+            return self.measurements[-1]
         speedups = self.request.speedups if station is None else ()
         others = [(f"speedup_over_{precision}", self._like(target, None, precision)) for precision in speedups]
-        measurement = measure_target(
-            target, inputs, name=name, wanted=self.wanted, accuracy=accuracy, against=others, bench=self._bench
-        )
+        with target.guard():
+            measurement = measure_target(
+                target, inputs, name=name, wanted=self.wanted, accuracy=accuracy, against=others, bench=self._bench
+            )
         self.measurements.append(measurement)
         return measurement
 
@@ -237,8 +279,13 @@ class InferCase:
         )
         if not callable(request.model):
             self._bench.progress(f"building {request.model} {request.precision or ''}".rstrip())
-        with self._bench.exclusive():
+        guard = partial(telling_shortage, self.device, self._bench.instruments, _named(request), request.batch)
+        with self._bench.exclusive(), guard():
+            if "device_memory" in self.wanted and (gpu := self._bench.instruments()) is not None:
+                gpu.memory.begin()
             target = open_target(request, around)
+        if self.device.kind == "gpu":
+            target.guard = guard
         self._open.append(target)
         self._requests[id(target)] = request
         return target
@@ -261,6 +308,11 @@ class InferCase:
         for name in self.wanted:
             if name in UNAVAILABLE[self.device.kind]:
                 raise UsageError(f"the metric {name!r} is not available on this backend yet ({self.device.name})")
+
+
+def _named(request: EngineRequest) -> str:
+    model = getattr(request.model, "__qualname__", None) or request.model
+    return f"{model} {request.backend} {request.precision or ''}".rstrip()
 
 
 def _memory_growth() -> Callable[[], tuple[float, float] | None]:

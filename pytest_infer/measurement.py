@@ -45,6 +45,8 @@ class Measurement:
         disturbed: why this run is not to be believed.
         device: the slug of the device that it ran on; empty where the session's only one did.
         device_state: what the GPU was doing meanwhile, by figure (`sm_mhz`, `temperature_c`), and its `uuid`.
+        rounds_ns: the timings again, in order, for tools that hold every one: the time of each round, nanoseconds.
+        round_calls: how many calls a round holds (of short calls, many).
     """
 
     name: str
@@ -62,3 +64,5 @@ class Measurement:
     disturbed: tuple[str, ...] = ()
     device: str = ""
     device_state: dict[str, str | int | float] = field(default_factory=dict)
+    rounds_ns: tuple[int, ...] = ()
+    round_calls: int = 1

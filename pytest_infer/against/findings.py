@@ -56,7 +56,7 @@ def find(name: str, rounds: Sequence[Round], gate: Sequence[str], rule: PairedRu
     here, there = rounds[0].points[name]
     if told := other_workload(here, there):
         return Finding(compared=Compared(missing=(f"{side.label} measures another workload ({told})",)), settled=True)
-    changes, missing, settled = [], [], True
+    changes, missing, shown, settled = [], [], {}, True
     for metric in gate:
         ratios = _ratios(name, metric, rounds)
         if ratios is None:
@@ -64,11 +64,15 @@ def find(name: str, rounds: Sequence[Round], gate: Sequence[str], rule: PairedRu
             continue
         paired = judge(ratios, rule)
         changes.append(_change(metric, paired, rule, _other_value(name, metric, rounds), side, ratios.size))
+        shown[metric] = tuple(_fraction(float(ratio)) for ratio in ratios)
         settled = settled and paired.settled
     single = [f"{side.label} also measures {text or 'the engine'}" for text in rounds[0].single]
     return Finding(
         compared=Compared(
-            changes=tuple(changes), missing=tuple(missing), differs=(*between(here, there), *side.notes, *single)
+            changes=tuple(changes),
+            missing=tuple(missing),
+            differs=(*between(here, there), *side.notes, *single),
+            rounds=shown,
         ),
         settled=settled,
     )

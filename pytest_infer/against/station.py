@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from pytest_infer.measure.loop import Clock
+    from pytest_infer.measure.loop import Clock, TimeBlock
 
 _PR_SET_PDEATHSIG: Final = 1
 """Of prctl(2): the signal to get when the parent dies."""
@@ -58,8 +58,12 @@ class Station(Line):
         name: str,
         workload: dict[str, Any],
         model_digest: str | None,
+        block: TimeBlock = time_block,
     ) -> Timings:
-        """Stand ready with `run`, run the blocks that are asked for, and give the times of all of them."""
+        """Stand ready with `run`, run the blocks that are asked for, and give the times of all of them.
+
+        `block` times one of them, as `loop.measure` takes it.
+        """
         ready = Ready(
             name=name,
             workload=workload,
@@ -78,11 +82,11 @@ class Station(Line):
                     warmed, settled = warm_up(run, clock, WARMUP_NS)
                     times = warmed[-max(1, len(warmed) // 4) :]
                 else:
-                    times = time_block(run, clock, told.iterations)
+                    times = block(run, clock, told.iterations)
                     blocks.append(tuple(times[:: 1 + len(times) // _KEPT]))
                 self._say(Ran(median_ns={"latency": statistics.median(times)}))
             if not blocks:  # nobody compares this one; the test still gets its measurement
-                blocks = [tuple(time_block(run, clock, FEWEST_BLOCKS))]
+                blocks = [tuple(block(run, clock, FEWEST_BLOCKS))]
         return Timings(blocks_ns=tuple(blocks), warmup=len(warmed), settled=settled)
 
     def answer(self, answer: Answer) -> None:

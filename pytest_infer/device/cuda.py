@@ -1,4 +1,4 @@
-"""One GPU alone for this process's CUDA: chosen before any library looks, and checked when one has."""
+"""One GPU alone for this process's CUDA: chosen before any library looks, and checked when one has; its memory."""
 
 from __future__ import annotations
 
@@ -55,15 +55,51 @@ def check_first(uuid: str, driver: Any = None) -> None:
         )
 
 
-def _first_uuid(driver: Any) -> UUID | None:
-    count, device, raw = ctypes.c_int(), ctypes.c_int(), (ctypes.c_ubyte * 16)()
-    # The second version tells a MIG instance's own UUID (CUDA 11.4 on).
-    tell = getattr(driver, "cuDeviceGetUuid_v2", None) or driver.cuDeviceGetUuid
+def wake(driver: Any = None) -> bool:
+    """Make the context of CUDA's GPU 0 in this process and keep it; False where it was there already, or can't be."""
+    driver = _library() if driver is None else driver
+    flags, active = ctypes.c_uint(), ctypes.c_int(1)
+    if driver is None or (device := _first(driver)) is None:
+        return False
+    if driver.cuDevicePrimaryCtxGetState(device, ctypes.byref(flags), ctypes.byref(active)) or active.value:
+        return False
+    return not driver.cuDevicePrimaryCtxRetain(ctypes.byref(ctypes.c_void_p()), device)
+
+
+def driver_memory(driver: Any = None) -> tuple[int, int] | None:
+    """Free and all bytes of CUDA's GPU 0 by the driver itself; None where this process has no context there."""
+    driver = _library() if driver is None else driver
+    flags, active, context = ctypes.c_uint(), ctypes.c_int(), ctypes.c_void_p()
+    free, total = ctypes.c_size_t(), ctypes.c_size_t()
+    if driver is None or (device := _first(driver)) is None:
+        return None
+    if driver.cuDevicePrimaryCtxGetState(device, ctypes.byref(flags), ctypes.byref(active)) or not active.value:
+        return None
+    if driver.cuDevicePrimaryCtxRetain(ctypes.byref(context), device):
+        return None
+    try:
+        if driver.cuCtxPushCurrent_v2(context):
+            return None
+        failed = driver.cuMemGetInfo_v2(ctypes.byref(free), ctypes.byref(total))
+        driver.cuCtxPopCurrent_v2(ctypes.byref(context))
+        return None if failed else (free.value, total.value)
+    finally:
+        driver.cuDevicePrimaryCtxRelease_v2(device)
+
+
+def _first(driver: Any) -> ctypes.c_int | None:
+    count, device = ctypes.c_int(), ctypes.c_int()
     if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)) or not count.value:
         return None
-    if driver.cuDeviceGet(ctypes.byref(device), 0) or tell(ctypes.byref(raw), device):
-        return None
-    return UUID(bytes=bytes(raw))
+    return None if driver.cuDeviceGet(ctypes.byref(device), 0) else device
+
+
+def _first_uuid(driver: Any) -> UUID | None:
+    raw = (ctypes.c_ubyte * 16)()
+    # The second version tells a MIG instance's own UUID (CUDA 11.4 on).
+    tell = getattr(driver, "cuDeviceGetUuid_v2", None) or driver.cuDeviceGetUuid
+    device = _first(driver)
+    return None if device is None or tell(ctypes.byref(raw), device) else UUID(bytes=bytes(raw))
 
 
 def _library() -> Any:

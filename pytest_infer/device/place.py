@@ -12,6 +12,7 @@ from pytest_infer.device.energy import EnergyWindow, energy_window, idle_power_w
 from pytest_infer.device.gpu_watch import GpuReader, GpuWatch
 from pytest_infer.device.gpus import find
 from pytest_infer.device.lock import device_lock
+from pytest_infer.device.memory import MemoryMeter
 from pytest_infer.device.nvml import ask, open_nvml
 from pytest_infer.device.processes import kin, run_root
 
@@ -29,16 +30,24 @@ class Place:
         self.device = device
         self._in_worker = in_worker
         self._instruments: GpuInstruments | None = None
+        self._is_held = False
         self._clocks = ClockLock(device, lock_clocks) if lock_clocks and device.uuid and not in_worker else None
 
     @contextlib.contextmanager
     def held(self, waiting: Callable[[str], None]) -> Iterator[None]:
-        """Have the device alone while the body runs; `waiting` is told who has it when that takes a while."""
-        if self._in_worker:
+        """Have the device alone while the body runs; `waiting` is told who has it when that takes a while.
+
+        What is measured under it may itself build or measure something: it is held once then.
+        """
+        if self._in_worker or self._is_held:
             yield
             return
         with device_lock(self.device.lock_name, waiting=waiting, ours=kin(run_root(0))), self._locked():
-            yield
+            self._is_held = True
+            try:
+                yield
+            finally:
+                self._is_held = False
 
     def instruments(self) -> GpuInstruments | None:
         """What looks at the device while something is measured in this process; None on the CPU.
@@ -86,6 +95,7 @@ class GpuInstruments:
         """
         check_first(device.uuid)
         self._gpu = find(device.uuid)
+        self.memory = MemoryMeter(self._gpu)
         self._clock = clock
         self._root = run_root(int(in_worker))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from pytest_infer.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
 
     from numpy.typing import NDArray
 
@@ -31,6 +33,7 @@ class InferEngine:
         model_digest: content of the model's file.
         load_memory_mb: host memory that stayed, and peaked, while loading; None where it can't be told.
         facts: what the engine proved to be, and what else a report should tell.
+        guard: what is around each single call: it finds words for what can go wrong on this device.
     """
 
     def __init__(  # noqa: D107 - described above
@@ -49,6 +52,7 @@ class InferEngine:
         self.facts = dict(facts)
         self.model_digest = model_digest
         self.load_memory_mb = load_memory_mb
+        self.guard: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext
         self._loaded = loaded
         self._given = given_inputs
         self._last: dict[str, NDArray[Any]] | None = None
@@ -68,6 +72,11 @@ class InferEngine:
         return self._loaded.outputs
 
     @property
+    def untimed(self) -> str:
+        """Why the device's time of its runs can't be taken, where its backend says that."""
+        return str(getattr(self._loaded, "untimed", ""))
+
+    @property
     def in_flight(self) -> int:
         """How many inferences one call of `runnable` makes."""
         return self._loaded.in_flight
@@ -82,7 +91,7 @@ class InferEngine:
         mapping = named(given, self.inputs, self.workload.target)
         arrays = filled(mapping, self.inputs, self.workload.target)
         self._last = arrays
-        outputs = self._cut(self._loaded.infer(arrays), batch_of(mapping, self.inputs))
+        outputs = self._cut(self._infer(arrays), batch_of(mapping, self.inputs))
         values = tuple(outputs[name] for name in self.outputs)
         return values[0] if len(values) == 1 else values
 
@@ -119,7 +128,11 @@ class InferEngine:
 
     def _run(self, mapping: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
         arrays = filled(mapping, self.inputs, self.workload.target)
-        return self._cut(self._loaded.infer(arrays), batch_of(mapping, self.inputs))
+        return self._cut(self._infer(arrays), batch_of(mapping, self.inputs))
+
+    def _infer(self, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        with self.guard():
+            return self._loaded.infer(arrays)
 
     def _cut(self, outputs: dict[str, NDArray[Any]], batch: int | None) -> dict[str, NDArray[Any]]:
         if batch is None:
@@ -139,6 +152,8 @@ class CallableTarget:
         self.load_memory_mb: tuple[float, float] | None = None
         self.facts: Mapping[str, Any] = {}
         self.in_flight = 1
+        self.untimed = ""
+        self.guard: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext
         self._function = function
         self._given = given_inputs
         self._last: tuple[tuple[Any, ...], dict[str, Any]] | None = None

@@ -137,6 +137,13 @@ class WorkerProcess:
         return what
 
 
+def _untraced(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment without what lets coverage run in each process that this one starts."""
+    return {
+        name: value for name, value in environment.items() if not name.startswith(("COV_CORE_", "COVERAGE_PROCESS"))
+    }
+
+
 @contextlib.contextmanager
 def worker_process(
     command: list[str],
@@ -165,7 +172,7 @@ def worker_process(
             )
             process = subprocess.Popen(  # noqa: S603 - this interpreter, or the one that the user names
                 command,
-                env={**environment, variable: json.dumps(msgspec.to_builtins(job(contact)))},
+                env={**_untraced(environment), variable: json.dumps(msgspec.to_builtins(job(contact)))},
                 cwd=cwd,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -169,11 +169,14 @@ def test_a_module_that_returns_nothing(opened: Opened) -> None:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"modes": "eager"}, "has no option 'modes'; it takes dynamic, fullgraph, mode, threads"),
+        ({"modes": "eager"}, "has no option 'modes'; it takes cuda_graph, dynamic, fullgraph, mode, threads"),
         ({"mode": "fast"}, "one of eager, default, reduce-overhead, max-autotune"),
         ({"threads": 0}, "a whole number of at least 1"),
         ({"mode": "default", "dynamic": 1}, "True or False"),
         ({"fullgraph": False}, "is for compiled modules"),
+        ({"cuda_graph": 1}, "True or False"),
+        ({"cuda_graph": True}, "the CPU has no CUDA graphs; use backend='torch:cuda'"),
+        ({"cuda_graph": True, "mode": "reduce-overhead"}, "makes CUDA graphs by itself"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )

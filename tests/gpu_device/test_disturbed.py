@@ -6,6 +6,7 @@ import itertools
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Self
 
 import pytest
@@ -15,6 +16,7 @@ from pytest_infer.device import cpu_state
 from pytest_infer.device.energy import EnergyWindow
 from pytest_infer.device.fingerprint import Device
 from pytest_infer.device.gpu_state import GpuSummary
+from pytest_infer.device.memory import MemoryUse
 from pytest_infer.engines.plan_cache import PlanCache
 from pytest_infer.engines.target import CallableTarget
 from pytest_infer.errors import MeasurementError, UsageError
@@ -37,6 +39,16 @@ class Instruments:
     window: EnergyWindow | None = None
     judged_ns: list[int] = field(default_factory=list)
     attempts: int = 0
+
+    @property
+    def memory(self) -> Any:
+        """A meter that knows of a context of 100 MB."""
+
+        def use(_backend: str, state: dict[str, float]) -> MemoryUse | None:
+            held = state.get("process_memory_mb")
+            return None if held is None else MemoryUse(peak_mb=held - 100, told_by="NVML")
+
+        return SimpleNamespace(context_mb=100.0, start=lambda: None, use=use)
 
     def watch(self) -> Self:
         """Watch one attempt."""
@@ -128,8 +140,9 @@ def test_memory_power_and_energy() -> None:
     window = EnergyWindow(energy_mj=600_000, elapsed_ns=1_200 * MS, calls=1_000)
     found = measured(Instruments(window=window), "device_memory", "power", "energy", batch=4)
     metrics = {name: found.metrics[name] for name in ("device_memory", "power", "energy")}
-    assert metrics == {"device_memory": 900, "power": 500, "energy": 150}
-    assert found.device_state["idle_power_w"] == 80
+    assert metrics == {"device_memory": 800, "power": 500, "energy": 150}
+    state = found.device_state
+    assert (state["idle_power_w"], state["context_memory_mb"], state["device_memory_by"]) == (80, 100, "NVML")
 
 
 def test_a_window_too_short_is_an_error() -> None:
@@ -162,3 +175,4 @@ def test_a_backend_s_own_figure_wins() -> None:
     )
     found = measure_target(target, None, name="", wanted=["device_memory"], accuracy=None, against=(), bench=bench)
     assert found.metrics["device_memory"] == 12
+    assert found.device_state["device_memory_by"] == "the engine, by callable"

@@ -146,7 +146,7 @@ def test_one_process_at_a_time(suite: Suite, share: Callable[..., Path]) -> None
     (suite.path / "test_it.py").write_text(source)
     done = suite.run("--infer-gpu=0", "-s", "-k", "test_one", "--infer-confirm=1")
     assert not [line for line in done.outlines if f"on {A} in" in line]
-    done.stdout.fnmatch_lines(["*device_memory 1000 is above the budget max_device_memory_mb=500*"])
+    done.stdout.fnmatch_lines(["*device_memory 1000 MB is above the budget max_device_memory_mb=500*"])
 
 
 # --- disturbance -----------------------------------------------------------------------------------------------------

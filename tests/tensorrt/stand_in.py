@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_infer.engines.tensorrt.cuda import CaptureError
+from pytest_infer.device.cuda_streams import CaptureError
 from pytest_infer.engines.tensorrt.engine import TensorRTEngine, open_engine
 from pytest_infer.engines.tensorrt.library import Library, make_logger
 
@@ -63,6 +63,11 @@ class Cuda:
         self.streams[stream.handle] = stream
         return stream
 
+    def synchronize(self) -> None:
+        """Do all that is queued anywhere."""
+        for stream in self.streams.values():
+            stream.synchronize()
+
     def words(self) -> list[str]:
         """What happened, without addresses and sizes; the log is emptied."""
         words = [str(entry[0]) for entry in self.log]
@@ -80,6 +85,8 @@ class Host:
 
 class Stream:
     """A queue that is worked off when somebody waits for it."""
+
+    timed_by = "a stand-in"
 
     def __init__(self, cuda: Cuda, handle: int) -> None:
         """An empty one."""
@@ -116,9 +123,19 @@ class Stream:
         for step in work:
             step()
 
-    def record(self) -> Any:
-        """No events here."""
-        raise NotImplementedError
+    def event(self) -> Any:
+        """A mark that has no time."""
+        self.cuda.log.append(("event",))
+        return SimpleNamespace(ms_since=lambda _earlier: 1.0)
+
+    def record(self, event: Any) -> None:
+        """Queue a mark."""
+        assert event is not None
+        self.put(lambda: None, ("record", self.handle))
+
+    def flush(self) -> Callable[[], object]:
+        """Queue a write over everything."""
+        return lambda: self.put(lambda: None, ("flush", self.handle))
 
     def capture(self, work: Callable[[], object]) -> Any:
         """What `work` queues, kept instead of done."""

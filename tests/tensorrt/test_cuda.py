@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from pytest_infer.device.cuda_streams import CaptureError, open_cuda
 from pytest_infer.device.fingerprint import Device
-from pytest_infer.engines.tensorrt.cuda import CaptureError, open_cuda
 from pytest_infer.errors import DeviceError, MissingDependencyError
 
 if TYPE_CHECKING:
-    from pytest_infer.engines.tensorrt.cuda import Cuda
+    from pytest_infer.device.cuda_streams import Cuda
 
 GPU = Device(slug="gpu", kind="gpu", name="a GPU", uuid="GPU-2")
 
@@ -41,6 +41,25 @@ class CoreBuffer:
         stream.log.append("copy")
         ctypes.memmove(target.handle, self.handle, self.size)
 
+    def fill(self, value: int, *, stream: CoreStream) -> None:
+        """All of it."""
+        stream.log.append(f"fill {self.size} with {value}")
+
+
+class CoreEvent:
+    """cuda-core's Event: a difference is a time in ms."""
+
+    def __init__(self, options: str) -> None:
+        """Not recorded yet."""
+        self.options = options
+        self.at_ms: float | None = None
+
+    def __sub__(self, other: CoreEvent) -> float:
+        """Only of two that were recorded."""
+        assert self.at_ms is not None
+        assert other.at_ms is not None
+        return self.at_ms - other.at_ms
+
 
 class CoreStream:
     """cuda-core's Stream; `broken` fails a capture."""
@@ -58,6 +77,7 @@ class CoreStream:
 
     def record(self, event: Any) -> Any:
         """Recorded."""
+        event.at_ms = 1.5 * len(self.log)
         self.log.append(f"record {event.options}")
         return event
 
@@ -97,7 +117,9 @@ class Core:
             allocate=lambda size, stream: self.buffer(size) if stream else None,
             default_stream=CoreStream(self.log),
             create_stream=self.stream,
-            create_event=lambda options: SimpleNamespace(options=options),
+            create_event=CoreEvent,
+            properties=SimpleNamespace(l2_cache_size=100),
+            sync=lambda: self.log.append("device sync"),
         )
 
     def stream(self) -> CoreStream:
@@ -127,7 +149,12 @@ class PyCudaDriver:
         """Nothing was asked yet."""
         self.log: list[str] = []
         self.alive: dict[int, Any] = {}
-        self.Context = SimpleNamespace(get_current=lambda: "a context of the test's")
+        self.Context = SimpleNamespace(
+            get_current=lambda: "a context of the test's",
+            get_device=lambda: SimpleNamespace(get_attribute={"l2": 100}.get),
+            synchronize=lambda: self.log.append("device sync"),
+        )
+        self.device_attribute = SimpleNamespace(L2_CACHE_SIZE="l2")
 
     def mem_alloc(self, size: int) -> int:
         """An address."""
@@ -145,9 +172,13 @@ class PyCudaDriver:
 
     def Event(self) -> Any:  # noqa: N802 - its name there
         """An event."""
-        event = SimpleNamespace(time_since=lambda _other: 1.5)
-        event.record = lambda _stream: (self.log.append("record"), event)[1]  # type: ignore[func-returns-value]
-        return event
+        return SimpleNamespace(time_since=lambda _other: 1.5, record=lambda _stream: self.log.append("record"))
+
+    def memset_d8_async(self, address: int, value: int, size: int, stream: Any) -> None:
+        """All of it."""
+        assert address in self.alive
+        assert stream.handle == 7
+        self.log.append(f"fill {size} with {value}")
 
     def memcpy_htod_async(self, dest: int, src: Any, stream: Any) -> None:
         """To an address."""
@@ -234,8 +265,8 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, error: Impo
         raise error
 
     monkeypatch.delitem(sys.modules, "pycuda.driver", raising=False)
-    monkeypatch.setattr("pytest_infer.engines.tensorrt.cuda_core.import_module", fail)
-    with pytest.raises(MissingDependencyError, match=rf"{package}.*pip install 'pytest-infer\[tensorrt\]'"):
+    monkeypatch.setattr("pytest_infer.device.cuda_core.import_module", fail)
+    with pytest.raises(MissingDependencyError, match=rf"{package}.*pip install 'pytest-infer\[cuda\]'"):
         open_cuda(GPU)
 
 
@@ -282,13 +313,35 @@ def test_pycuda_has_no_graphs(opened: tuple[Cuda, Any]) -> None:
             cuda.stream().capture(lambda: None)
 
 
-def test_events_are_recorded_with_timing(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
-    """cuda-core's have none unless asked."""
-    open_cuda(GPU).stream().record()
-    assert core.log[-1] == "record timing=True"
-    monkeypatch.setitem(sys.modules, "pycuda.driver", PyCudaDriver())
-    stream = open_cuda(GPU).stream()
-    assert stream.record().ms_since(stream.record()) == 1.5
+def test_events_are_made_once_and_recorded_with_timing(opened: tuple[Cuda, Any]) -> None:
+    """cuda-core's have none unless asked; recording makes none."""
+    cuda, library = opened
+    stream = cuda.stream()
+    first, last = stream.event(), stream.event()
+    library.log.clear()
+    for _ in range(2):
+        stream.record(first)
+        stream.record(last)
+        assert last.ms_since(first) == 1.5
+    assert [word.partition(" ")[0] for word in library.log] == ["record"] * 4
+    assert cuda.name == "pycuda" or library.log[0] == "record timing=True"
+
+
+def test_the_cache_is_flushed_on_the_stream(opened: tuple[Cuda, Any]) -> None:
+    """By writing over twice its size, in memory that is taken once."""
+    cuda, library = opened
+    flush = cuda.stream().flush()
+    library.log.clear()
+    flush()
+    flush()
+    assert library.log == ["fill 200 with 0"] * 2
+
+
+def test_waiting_for_everything(opened: tuple[Cuda, Any]) -> None:
+    """Of all streams."""
+    cuda, library = opened
+    cuda.synchronize()
+    assert library.log[-1] == "device sync"
 
 
 def test_cuda_core_has_what_we_call() -> None:
@@ -297,9 +350,10 @@ def test_cuda_core_has_what_we_call() -> None:
     called: dict[Any, tuple[str, ...]] = {
         core: ("EventOptions", "LegacyPinnedMemoryResource"),
         core.Device: (
-            *("allocate", "create_event", "create_stream", "default_stream", "get_all_devices", "set_current", "uuid"),
+            *("allocate", "create_event", "create_stream", "default_stream", "get_all_devices", "properties"),
+            *("set_current", "sync", "uuid"),
         ),
-        core.Buffer: ("copy_to", "from_handle", "handle", "size"),
+        core.Buffer: ("copy_to", "fill", "from_handle", "handle", "size"),
         core.Stream: ("create_graph_builder", "handle", "record", "sync"),
         core.graph.GraphBuilder: ("begin_building", "close", "complete", "end_building"),
         core.graph.Graph: ("launch",),

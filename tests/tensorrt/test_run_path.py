@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pytest_infer.device.launch import Launch
 from pytest_infer.engines.tensorrt.engine import open_engine
 from pytest_infer.engines.truth import hold
 from pytest_infer.errors import EngineBuildError, MeasurementError, PrecisionError
@@ -120,20 +121,33 @@ def test_two_contexts_run_at_the_same_time() -> None:
 
 
 def test_a_captured_graph_stands_behind_each_run() -> None:
-    """One inference runs plainly first, as TensorRT wants it; from then on a run is one launch, of the right inputs."""
+    """One inference runs plainly first, as TensorRT wants it; from then on it is one launch, between the copies."""
     cuda = Cuda()
-    engine = opened(doubling(cuda), graph=True)
+    inner = doubling(cuda)
+    engine = opened(inner, graph=True)
     loading = cuda.words()
-    plain = ["copy_in", "execute", "copy_out"]
-    assert loading[-8:] == [*plain, "synchronize", *plain, "captured"]
+    assert loading[-6:] == ["copy_in", "execute", "copy_out", "synchronize", "execute", "captured"]
     assert engine.proof.graph_captured is True
     assert np.array_equal(engine.infer({"x": X})["y"], X * 2)
-    assert cuda.words() == ["launch", "synchronize"]
+    assert cuda.words() == ["copy_in", "launch", "copy_out", "synchronize"]
     run = engine.bind([{"x": X}, {"x": X + 1}])
     cuda.words()
     run()
     run()
-    assert cuda.words() == ["launch", "synchronize"] * 2
+    assert cuda.words() == ["copy_in", "launch", "copy_out", "synchronize"] * 2
+    assert [x[0, 0] for x in inner.seen[-2:]] == [0, 1]
+
+
+def test_each_context_has_its_graph() -> None:
+    """One graph a lane serves every set of inputs: they all go through the lane's own memory."""
+    cuda = Cuda()
+    engine = opened(doubling(cuda), contexts=2, graph=True)
+    assert engine.proof.graph_captured is True
+    assert cuda.words().count("captured") == 2
+    run = engine.bind([{"x": X}, {"x": X + 1}])
+    cuda.words()
+    run()
+    assert cuda.words() == ["copy_in", "launch", "copy_out"] * 2 + ["synchronize"] * 2
 
 
 def test_a_graph_is_captured_on_zeros() -> None:
@@ -153,13 +167,23 @@ def test_a_graph_that_can_not_be_captured_is_no_proof() -> None:
         hold(engine.proof, Precision.FP32, "model.onnx")
 
 
-def test_a_graph_that_is_lost_later_is_an_error() -> None:
-    """Never a plain run under a graph's name."""
+def test_a_run_in_parts() -> None:
+    """What a device timer sees: copies before and behind the inference, which can be enqueued again by itself."""
     cuda = Cuda()
-    engine = opened(doubling(cuda), graph=True)
-    next(iter(cuda.streams.values())).refusal = "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED"
-    with pytest.raises(MeasurementError, match="CAPTURE_UNSUPPORTED"):
-        engine.bind([{"x": X}])
+    inner = doubling(cuda)
+    run = opened(inner).bind([{"x": X}, {"x": X + 1}])
+    assert isinstance(run, Launch)
+    assert run.stream is next(iter(cuda.streams.values()))
+    cuda.words()
+    with run.active():
+        run.begin()
+        assert cuda.words() == ["copy_in"]
+        run.submit()
+        run.submit()
+        assert cuda.words() == ["execute"] * 2
+        run.finish()
+        assert cuda.words() == ["copy_out", "synchronize"]
+    assert [x[0, 0] for x in inner.seen] == [0, 0]
 
 
 def test_no_graph_without_being_asked() -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_infer.engines.arithmetic import WIDE, kind_of, reconciled
+from pytest_infer.engines.jax.launch import JaxLaunch
 from pytest_infer.engines.jax.products import computed, written
 from pytest_infer.engines.signature import named_outputs
 from pytest_infer.engines.truth import Proof
@@ -63,6 +64,7 @@ class JaxEngine:
         self.inputs = executable.signature.inputs
         self.outputs = outputs
         self.facts: Mapping[str, Any] = {"device": executable.device.platform}
+        self.untimed = "its calls take the memory of their inputs, so that none can be repeated" * executable.donates
         self._executable: Executable = executable
 
     @functools.cached_property
@@ -102,6 +104,15 @@ class JaxEngine:
         on_cpu = self._executable.device.platform == "cpu"
         if on_cpu and not self._executable.donates:
             rotation = [jax.device_put(dict(one), self._executable.device) for one in rotation]
+        if not on_cpu and not self._executable.donates:
+            device = self._executable.device
+            return JaxLaunch(
+                run,
+                [arguments(one) for one in rotation],
+                put=lambda one: jax.device_put(one, device),
+                wait=jax.block_until_ready,
+                copied_out=_arrays,
+            )
         following = itertools.cycle([arguments(one) for one in rotation]).__next__
         finish: Callable[[Any], object] = jax.block_until_ready if on_cpu else _arrays
 

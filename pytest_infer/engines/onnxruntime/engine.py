@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from pytest_infer.device.launch import InParts
 from pytest_infer.engines.onnxruntime.providers import onnxruntime
 
 if TYPE_CHECKING:
@@ -14,9 +15,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from pytest_infer.device.cuda_streams import Stream
     from pytest_infer.engines.base import Arrays
     from pytest_infer.engines.truth import Proof
     from pytest_infer.workload import TensorSpec
+
+
+_NO_WAIT: Final = ("disable_synchronize_execution_providers", "1")
+"""Of onnxruntime_run_options_config_keys.h: a run ends when it is enqueued."""
 
 
 class OnnxRuntimeEngine:
@@ -61,7 +67,8 @@ class OnnxRuntimeEngine:
 class DeviceEngine(OnnxRuntimeEngine):
     """A session whose provider has memory of its own. Each call copies in, runs, and copies out, as applications do.
 
-    Inputs and outputs keep their place in that memory from call to call, which a CUDA graph needs.
+    Inputs and outputs keep their place in that memory from call to call, which a CUDA graph needs. On a stream of ours
+    a run is enqueued and waited for by us; without one ONNX Runtime does both.
     """
 
     def __init__(  # noqa: D107 - described above
@@ -73,8 +80,16 @@ class DeviceEngine(OnnxRuntimeEngine):
         *,
         outputs: Sequence[TensorSpec],
         memory: str,
+        stream: Stream | None = None,
     ) -> None:
         super().__init__(session, inputs, proof, facts)
+        self.untimed = ""
+        """Why there is no stream that its work could be timed on."""
+        self._stream = stream
+        self._options = None
+        if stream is not None:
+            self._options = onnxruntime().RunOptions()
+            self._options.add_run_config_entry(*_NO_WAIT)
         create = onnxruntime().OrtValue.ortvalue_from_shape_and_type
         self._binding = session.io_binding()
         self._buffers = {spec.name: create(spec.shape, np.dtype(spec.dtype), memory, 0) for spec in inputs}
@@ -96,19 +111,51 @@ class DeviceEngine(OnnxRuntimeEngine):
 
     def bind(self, rotation: Sequence[Arrays]) -> Callable[[], object]:
         """Each call takes the next set."""
+        if self._stream is not None:
+            return _SessionLaunch(self, self._stream, rotation)
         following, call = itertools.cycle(rotation).__next__, self._call
         return lambda: call(following())
 
     def close(self) -> None:
         """Drop the session and the memory."""
+        if self._stream is not None:
+            self._stream.synchronize()
         super().close()
         self._binding, self._buffers, self._kept = None, {}, []
 
-    def _call(self, inputs: Arrays) -> list[NDArray[Any]]:
+    def put(self, inputs: Arrays) -> None:
+        """Copy inputs to where the session reads them."""
         for name, buffer in self._buffers.items():
             buffer.update_inplace(inputs[name])
         for place in self._loose:  # what the last run needed may be too small or too large
             self._binding.bind_output(*place)
-        self._session.run_with_iobinding(self._binding)
+
+    def run(self) -> None:
+        """Run on what was put; on a stream of ours, enqueue that."""
+        self._session.run_with_iobinding(self._binding, self._options)
+
+    def take(self) -> list[NDArray[Any]]:
+        """Wait for the outputs, and copy them out."""
+        if self._stream is not None:
+            self._stream.synchronize()
         copied: list[NDArray[Any]] = self._binding.copy_outputs_to_cpu()
         return copied
+
+    def _call(self, inputs: Arrays) -> list[NDArray[Any]]:
+        self.put(inputs)
+        self.run()
+        return self.take()
+
+
+class _SessionLaunch(InParts):
+    """Runs of a session on our stream."""
+
+    def __init__(self, engine: DeviceEngine, stream: Stream, rotation: Sequence[Arrays]) -> None:
+        self.stream = stream
+        self.submit = engine.run  # type: ignore[method-assign] # not one call more than needed
+        self.finish = engine.take  # type: ignore[method-assign]
+        self._put = engine.put
+        self._following = itertools.cycle(rotation).__next__
+
+    def begin(self) -> None:
+        self._put(self._following())

@@ -48,6 +48,8 @@ _OVERRIDE: Final = "NVIDIA_TF32_OVERRIDE"
 
 RESERVED: Final[Mapping[str, str]] = {
     "device_id": "--infer-gpu",
+    "user_compute_stream": "the device timer",
+    "has_user_compute_stream": "the device timer",
     "use_tf32": "precision",
     "trt_fp16_enable": "precision",
     "trt_bf16_enable": "precision",

@@ -6,8 +6,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from pytest_infer.device.cuda_streams import open_cuda
 from pytest_infer.engines.tensorrt.builder import build_plan
-from pytest_infer.engines.tensorrt.cuda import open_cuda
 from pytest_infer.engines.tensorrt.engine import TensorRTEngine, open_engine
 from pytest_infer.engines.tensorrt.library import find_library
 from pytest_infer.engines.tensorrt.options import build_options, check_options

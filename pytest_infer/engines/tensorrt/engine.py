@@ -7,7 +7,7 @@ import itertools
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_infer.engines.tensorrt.inspection import inspector_proof
-from pytest_infer.engines.tensorrt.lane import Lane, Slot, Tensors
+from pytest_infer.engines.tensorrt.lane import Lane, LaneLaunch, Slot, Tensors
 from pytest_infer.engines.truth import Proof
 from pytest_infer.errors import EngineBuildError, MeasurementError
 from pytest_infer.workload import TensorSpec
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from pytest_infer.device.cuda_streams import Cuda
     from pytest_infer.engines.base import Arrays
-    from pytest_infer.engines.tensorrt.cuda import Cuda
     from pytest_infer.engines.tensorrt.library import Library
 
 _DTYPES: Final = {
@@ -39,7 +39,7 @@ class TensorRTEngine:
     def __init__(
         self, lanes: Sequence[Lane], *, proof: Proof, facts: Mapping[str, Any], device_memory_mb: float, graph: bool
     ) -> None:
-        """Wrap the lanes of one engine; the first one also answers single calls. With `graph`, capture its run."""
+        """Wrap the lanes of one engine; the first one also answers single calls. With `graph`, capture their runs."""
         tensors = lanes[0].tensors
         self.inputs = tensors.inputs
         self.outputs = tuple(spec.name for spec in tensors.outputs)
@@ -47,13 +47,10 @@ class TensorRTEngine:
         self.facts = facts
         self.costs = {"device_memory": device_memory_mb}
         self.proof = proof
-        self._graph = graph
         self._lanes = list(lanes)
         self._single: Slot | None = Slot(lanes[0])
         if graph:
-            self._single.submit()  # the first run after a change of shapes does more than what can be captured
-            self._single.wait()
-            reason = self._single.capture()
+            reason = next(filter(None, map(_captured, lanes)), None)
             how = proof.how if reason is None else f"{proof.how}; no graph: {reason}"
             self.proof = dataclasses.replace(proof, how=how, graph_captured=reason is None)
 
@@ -68,20 +65,14 @@ class TensorRTEngine:
 
     def bind(self, rotation: Sequence[Arrays]) -> Callable[[], object]:
         """Pin every set's memory once; each call copies the next set in, runs, copies out and waits, on every lane."""
+        if len(self._lanes) == 1:
+            (lane,) = self._lanes
+            return LaneLaunch(lane, [Slot(lane, arrays) for arrays in rotation])
         turns = []
         for offset, lane in enumerate(self._lanes):
-            slots = [self._slot(lane, arrays) for arrays in rotation]
+            slots = [Slot(lane, arrays) for arrays in rotation]
             first = offset % len(slots)
             turns.append(itertools.cycle([*slots[first:], *slots[:first]]).__next__)
-        if len(turns) == 1:
-            following = turns[0]
-
-            def run_one() -> None:
-                slot = following()
-                slot.submit()
-                slot.wait()
-
-            return run_one
 
         def run_all() -> None:
             slots = [following() for following in turns]
@@ -99,14 +90,13 @@ class TensorRTEngine:
         self._lanes.clear()
         self._single = None
 
-    def _slot(self, lane: Lane, arrays: Arrays) -> Slot:
-        slot = Slot(lane, arrays)
-        if self._graph:
-            slot.submit()
-            slot.wait()
-            if (reason := slot.capture()) is not None:
-                raise MeasurementError(f"a CUDA graph was captured when the engine was loaded, but not now: {reason}")
-        return slot
+
+def _captured(lane: Lane) -> str | None:
+    """Capture a lane's inference; why that can't be."""
+    first = Slot(lane)
+    first.submit()  # the first run after a change of shapes does more than what can be captured
+    first.wait()
+    return lane.capture()
 
 
 def open_engine(

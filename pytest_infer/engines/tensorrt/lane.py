@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_infer.engines.tensorrt.cuda import CaptureError
+from pytest_infer.device.cuda_streams import CaptureError
+from pytest_infer.device.launch import InParts
 from pytest_infer.errors import EngineBuildError, MeasurementError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
+    from pytest_infer.device.cuda_streams import Cuda, DeviceMemory, HostMemory
     from pytest_infer.engines.base import Arrays
-    from pytest_infer.engines.tensorrt.cuda import Cuda, DeviceMemory, HostMemory
     from pytest_infer.engines.tensorrt.library import Library
     from pytest_infer.workload import TensorSpec
 
@@ -45,6 +47,7 @@ class Lane:
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.memory: dict[str, DeviceMemory] = {}
         self.late: dict[str, Any] = {}
+        self._replay: Callable[[], object] | None = None
         self._library = library
         self._context = context
         with library.listening() as said:
@@ -76,6 +79,24 @@ class Lane:
             said = [*self._library.logger.said.errors][-2:]  # the older ones may be of other engines
             raise MeasurementError(f"TensorRT can't run the engine: {'; '.join(said) or 'it gave no reason'}")
 
+    @property
+    def run(self) -> Callable[[], object]:
+        """What enqueues one inference: the launch of its graph, where one was captured."""
+        return self.enqueue if self._replay is None else self._replay
+
+    def capture(self) -> str | None:
+        """Make each inference the launch of one CUDA graph; the reason where that can't be.
+
+        The copies stay outside of it: every set of inputs has its own, and all go through the same device memory.
+        """
+        if self.late:
+            return f"the shape of {', '.join(self.late)} depends on the data"
+        try:
+            self._replay = self.stream.capture(self.enqueue).launch
+        except CaptureError as error:
+            return str(error)
+        return None
+
     @staticmethod
     def _demand(done: bool, said: Any, where: str, name: str) -> None:  # noqa: FBT001 - TensorRT's own kind of answer
         if not done:
@@ -90,29 +111,36 @@ class Slot:
         self._lane = lane
         self._hosts: dict[str, HostMemory] = {}
         stream = lane.stream
-        steps: list[Callable[[], object]] = []
+        copies_in: list[Callable[[], object]] = []
         for spec in lane.tensors.inputs:
             host, size = self._pin(spec)
-            steps += [stream.copy_in(lane.memory[spec.name], host, size)] * (size > 0)
-        steps.append(lane.enqueue)
+            copies_in += [stream.copy_in(lane.memory[spec.name], host, size)] * (size > 0)
+        copies_out: list[Callable[[], object]] = []
         for spec in lane.tensors.outputs:
             if spec.name not in lane.late:
                 host, size = self._pin(spec)
-                steps += [stream.copy_out(host, lane.memory[spec.name], size)] * (size > 0)
-        steps += [self._late_copy(spec) for spec in lane.tensors.outputs if spec.name in lane.late]
-        self._steps = tuple(steps)
-        self._launch: Callable[[], object] | None = None
+                copies_out += [stream.copy_out(host, lane.memory[spec.name], size)] * (size > 0)
+        copies_out += [self._late_copy(spec) for spec in lane.tensors.outputs if spec.name in lane.late]
+        self._copies_in, self._copies_out = tuple(copies_in), tuple(copies_out)
         self.wait = stream.synchronize
         if arrays is not None:
             self.fill(arrays)
 
     def submit(self) -> None:
         """Enqueue a run: copies in, the inference, copies out."""
-        if self._launch is not None:
-            self._launch()
-            return
-        for step in self._steps:
-            step()
+        self.copy_in()
+        self._lane.run()
+        self.copy_out()
+
+    def copy_in(self) -> None:
+        """Enqueue the copies of the inputs."""
+        for copy in self._copies_in:
+            copy()
+
+    def copy_out(self) -> None:
+        """Enqueue the copies of the outputs."""
+        for copy in self._copies_out:
+            copy()
 
     def fill(self, arrays: Arrays) -> None:
         """Put `arrays` where the next run copies from."""
@@ -124,16 +152,6 @@ class Slot:
         late = {name: allocator.shape for name, allocator in self._lane.late.items()}
         shapes = {**self._lane.shapes, **late}
         return {spec.name: self._view(spec, shapes[spec.name]).copy() for spec in self._lane.tensors.outputs}
-
-    def capture(self) -> str | None:
-        """Make each run the launch of one CUDA graph; the reason where that can't be."""
-        if self._lane.late:
-            return f"the shape of {', '.join(self._lane.late)} depends on the data"
-        try:
-            self._launch = self._lane.stream.capture(self.submit).launch
-        except CaptureError as error:
-            return str(error)
-        return None
 
     def _pin(self, spec: TensorSpec) -> tuple[HostMemory, int]:
         size = byte_count(spec, self._lane.shapes[spec.name])
@@ -160,6 +178,27 @@ class Slot:
         content = self._hosts[spec.name].content[: byte_count(spec, shape)]
         view: NDArray[Any] = content.view(spec.dtype).reshape(shape)
         return view
+
+
+class LaneLaunch(InParts):
+    """Runs of one lane, through its sets of inputs in turn; what is enqueued between the copies is the inference."""
+
+    def __init__(self, lane: Lane, slots: Sequence[Slot]) -> None:
+        """Begin with the first set."""
+        self.stream = lane.stream
+        self.submit = lane.run  # type: ignore[method-assign] # not one call more than needed
+        self._following = itertools.cycle(slots).__next__
+        self._slot = slots[0]
+
+    def begin(self) -> None:
+        """Copy the next set in."""
+        self._slot = slot = self._following()
+        slot.copy_in()
+
+    def finish(self) -> None:
+        """Copy its outputs out, and wait."""
+        self._slot.copy_out()
+        self._slot.wait()
 
 
 def byte_count(spec: TensorSpec, shape: tuple[int, ...]) -> int:

@@ -6,14 +6,18 @@ import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_infer.device.cuda_streams import try_cuda
 from pytest_infer.engines.inputs import rotation
 from pytest_infer.engines.torch.compilation import EAGER, Options, compile_module
 from pytest_infer.engines.torch.engine import Conditions, Program, TorchEngine, arrays, tensors
+from pytest_infer.engines.torch.graphed import Graphed
 from pytest_infer.engines.torch.module import open_module, own_dtype
 from pytest_infer.errors import UsageError
 from pytest_infer.workload import Precision, Scenario
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pytest_infer.device.fingerprint import Device
     from pytest_infer.engines.base import CompileRequest
 
@@ -45,7 +49,8 @@ class TorchBackend:
     cast to it. int8 and fp8 are a quantized module's own: nothing is quantized here.
 
     Options: `mode` (`eager`, or `torch.compile`'s `default`, `reduce-overhead`, `max-autotune`), `threads` (intra-op
-    threads); for compiled modules `fullgraph` (True: a graph break is an error) and `dynamic` (False: one shape).
+    threads), `cuda_graph` (each call is the replay of one, captured of the module as it is or in mode `default`); for
+    compiled modules `fullgraph` (True: a graph break is an error) and `dynamic` (False: one shape).
     """
 
     name = "torch"
@@ -78,6 +83,8 @@ class TorchBackend:
         import torch
 
         options = Options.read(request)
+        if options.cuda_graph and self._device != "cuda":
+            raise UsageError("options={'cuda_graph': True}: the CPU has no CUDA graphs; use backend='torch:cuda'")
         where = request.model.name if isinstance(request.model, Path) else type(request.model).__name__
         module, signature = open_module(request, self._device, where)
         dtype = own_dtype(module)
@@ -93,7 +100,9 @@ class TorchBackend:
         compiled = None
         if options.mode != EAGER:
             compiled = compile_module(module, options, conditions, args, kwargs, fresh=request.fresh, where=where)
-        function = module if compiled is None else compiled.function
+        function: Callable[..., Any] = module if compiled is None else compiled.function
+        if options.cuda_graph:
+            function = Graphed(conditions.around(function), args, kwargs, where)
         outputs = tuple(arrays(conditions.around(function)(*args, **kwargs)))
         if not outputs:
             raise UsageError(f"{where}: it returns nothing that could be looked at; a tensor, or several, are needed")
@@ -102,6 +111,8 @@ class TorchBackend:
             facts["autocast"] = str(request.precision)
         if compiled is not None:
             facts["graphs"] = len(compiled.graphs)
+        cuda, untimed = try_cuda(request.device) if self._device == "cuda" else (None, "")
+        graph_captured = None if compiled is None else compiled.graph_captured
         program = Program(
             name=where,
             precision=request.precision,
@@ -112,7 +123,9 @@ class TorchBackend:
             function=function,
             example=example,
             graphs=None if compiled is None else compiled.graphs,
-            graph_captured=None if compiled is None else compiled.graph_captured,
+            graph_captured=True if options.cuda_graph else graph_captured,
+            stream=None if cuda is None else cuda.stream(),
+            untimed=untimed,
         )
         return TorchEngine(program, outputs, facts)
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 EAGER: Final = "eager"
 _MODES: Final = (EAGER, "default", "reduce-overhead", "max-autotune")
-_OPTIONS: Final = ("mode", "threads", "fullgraph", "dynamic")
+_OPTIONS: Final = ("mode", "threads", "fullgraph", "dynamic", "cuda_graph")
 _WITH_CUDA_GRAPHS: Final = frozenset({"reduce-overhead", "max-autotune"})
 _CALLS: Final = 3
 """Until a compiled module runs as it will: the first compiles, the next two warm up and record CUDA graphs."""
@@ -37,6 +37,7 @@ class Options:
     threads: int = 1
     fullgraph: bool = True
     dynamic: bool = False
+    cuda_graph: bool = False
 
     @classmethod
     def read(cls, request: CompileRequest) -> Options:
@@ -54,9 +55,14 @@ class Options:
             raise UsageError(f"options={{'mode': {options.mode!r}}}: one of {', '.join(_MODES)} is needed")
         if not isinstance(options.threads, int) or isinstance(options.threads, bool) or options.threads < 1:
             raise UsageError(f"options={{'threads': {options.threads!r}}}: a whole number of at least 1 is needed")
-        for key in ("fullgraph", "dynamic"):
+        for key in ("fullgraph", "dynamic", "cuda_graph"):
             if not isinstance(getattr(options, key), bool):
                 raise UsageError(f"options={{{key!r}: {getattr(options, key)!r}}}: True or False is needed")
+        if options.cuda_graph and options.mode in _WITH_CUDA_GRAPHS:
+            raise UsageError(
+                f"options={{'cuda_graph': True}}: mode {options.mode!r} makes CUDA graphs by itself; drop it"
+            )
+        for key in ("fullgraph", "dynamic"):
             if key in given and options.mode == EAGER:
                 raise UsageError(f"options={{{key!r}: ...}} is for compiled modules; give a mode, too: 'default'")
         return options

@@ -13,6 +13,8 @@ import numpy as np
 
 from pytest_infer.engines.arithmetic import WIDE, kind_of, reconciled
 from pytest_infer.engines.signature import named_outputs
+from pytest_infer.engines.torch.graphed import Graphed
+from pytest_infer.engines.torch.launch import GraphLaunch, TorchLaunch
 from pytest_infer.engines.torch.operations import Operations, performed
 from pytest_infer.engines.truth import Proof
 from pytest_infer.errors import PrecisionRefusedError
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
+    from pytest_infer.device.cuda_streams import Stream
     from pytest_infer.engines.base import Arrays
     from pytest_infer.engines.signature import Signature
 
@@ -116,6 +119,8 @@ class Program:
         example: tensors of one call, by name.
         graphs: the operations of its compiled graphs; None where nothing was compiled.
         graph_captured: whether CUDA graphs stand behind its calls; None where none were asked for.
+        stream: where it is timed on a GPU; None leaves that to PyTorch.
+        untimed: then, why.
     """
 
     name: str
@@ -128,6 +133,8 @@ class Program:
     example: Mapping[str, torch.Tensor]
     graphs: Sequence[Operations] | None = None
     graph_captured: bool | None = None
+    stream: Stream | None = None
+    untimed: str = ""
 
 
 class TorchEngine:
@@ -145,6 +152,7 @@ class TorchEngine:
         self.inputs = program.signature.inputs
         self.outputs = outputs
         self.facts = facts
+        self.untimed = program.untimed
         self._program: Program = program
 
     @functools.cached_property
@@ -197,6 +205,10 @@ class TorchEngine:
         device = program.conditions.device
         run = program.conditions.around(program.function)
         sets = [program.signature.arguments(tensors(one, program.dtype, "cpu")) for one in rotation]
+        if program.stream is not None:
+            if isinstance(program.function, Graphed):
+                return GraphLaunch(program.function, sets, program.stream, copied_out=arrays)
+            return TorchLaunch(run, sets, program.stream, copied_out=arrays)
         following = itertools.cycle(sets).__next__
 
         def on_cpu() -> object:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_infer.engines.tensorrt.cuda import CaptureError
+from pytest_infer.device.cuda_streams import FLUSHES, TIMED_BY, CaptureError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +34,10 @@ class PyCuda:
         """A new stream of its own."""
         return _Stream(self._driver)
 
+    def synchronize(self) -> None:
+        """Wait for the context."""
+        self._driver.Context.synchronize()
+
 
 class _DeviceMemory:
     def __init__(self, allocation: Any, size: int) -> None:
@@ -49,13 +53,15 @@ class _HostMemory:
 
 class _Event:
     def __init__(self, event: Any) -> None:
-        self._event = event
+        self.event = event
 
     def ms_since(self, earlier: _Event) -> float:
-        return float(self._event.time_since(earlier._event))
+        return float(self.event.time_since(earlier.event))
 
 
 class _Stream:
+    timed_by = TIMED_BY
+
     def __init__(self, driver: Any) -> None:
         self._driver = driver
         self._stream = driver.Stream()
@@ -68,8 +74,17 @@ class _Stream:
     def copy_out(self, target: _HostMemory, source: _DeviceMemory, size: int) -> Callable[[], object]:
         return partial(self._driver.memcpy_dtoh_async, target.content[:size], source.address, self._stream)
 
-    def record(self) -> _Event:
-        return _Event(self._driver.Event().record(self._stream))
+    def event(self) -> _Event:
+        return _Event(self._driver.Event())
+
+    def record(self, event: _Event) -> None:
+        event.event.record(self._stream)
+
+    def flush(self) -> Callable[[], object]:
+        device = self._driver.Context.get_device()
+        size = FLUSHES * int(device.get_attribute(self._driver.device_attribute.L2_CACHE_SIZE))
+        memory = self._driver.mem_alloc(size)
+        return partial(self._driver.memset_d8_async, memory, 0, size, self._stream)
 
     def capture(self, work: Callable[[], object]) -> Any:
         raise CaptureError(f"PyCUDA has no CUDA graphs, {work} stays as it is; use cuda-core for them")

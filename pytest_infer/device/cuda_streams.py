@@ -1,4 +1,4 @@
-"""What of CUDA an engine's run path needs, as a small protocol with two implementations.
+"""What of CUDA measuring needs, as a small protocol with two implementations: streams, events, memory, graphs.
 
 cuda-core is the default. PyCUDA is used where the test already lives in one of its contexts, so that engine and test
 share it; it has no CUDA graphs. Memory is given back when the object that stands for it is dropped.
@@ -7,7 +7,9 @@ share it; it has no CUDA graphs. Memory is given back when the object that stand
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from pytest_infer.errors import DeviceError, MissingDependencyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,6 +17,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pytest_infer.device.fingerprint import Device
+
+TIMED_BY: Final = "CUDA events"
+FLUSHES: Final = 2
+"""A flush writes over so many times the L2 cache: what it held before is not there any more."""
 
 
 class DeviceMemory(Protocol):
@@ -33,7 +39,7 @@ class HostMemory(Protocol):
 
 
 class Event(Protocol):
-    """A mark in a stream."""
+    """A mark in a stream, to be recorded again and again."""
 
     def ms_since(self, earlier: Any) -> float:
         """Milliseconds of GPU time since an earlier event, both reached."""
@@ -56,6 +62,8 @@ class Stream(Protocol):
 
     handle: int
     """The `cudaStream_t`."""
+    timed_by: str
+    """What a report says of its events."""
 
     def copy_in(self, target: Any, source: Any, size: int) -> Callable[[], object]:
         """A callable that enqueues a copy of the first `size` bytes from the host to the device."""
@@ -69,8 +77,16 @@ class Stream(Protocol):
         """Wait until all enqueued work is done."""
         ...
 
-    def record(self) -> Event:
-        """Enqueue a mark."""
+    def event(self) -> Any:
+        """An `Event` with a time, to be recorded here."""
+        ...
+
+    def record(self, event: Any) -> object:
+        """Enqueue that mark."""
+        ...
+
+    def flush(self) -> Callable[[], object]:
+        """A callable that enqueues writing over what the L2 cache holds."""
         ...
 
     def capture(self, work: Callable[[], object]) -> Graph:
@@ -97,7 +113,11 @@ class Cuda(Protocol):
         ...
 
     def stream(self) -> Stream:
-        """A new stream of its own."""
+        """A new stream of its own; the legacy default stream's work does not wait for it, nor it for that."""
+        ...
+
+    def synchronize(self) -> None:
+        """Wait until all streams are done."""
         ...
 
 
@@ -113,9 +133,17 @@ def open_cuda(device: Device) -> Cuda:
     """
     driver = sys.modules.get("pycuda.driver")
     if driver is not None and driver.Context.get_current() is not None:
-        from pytest_infer.engines.tensorrt.cuda_pycuda import PyCuda
+        from pytest_infer.device.cuda_pycuda import PyCuda
 
         return PyCuda(driver)
-    from pytest_infer.engines.tensorrt.cuda_core import open_cuda_core
+    from pytest_infer.device.cuda_core import open_cuda_core
 
     return open_cuda_core(device.uuid)
+
+
+def try_cuda(device: Device) -> tuple[Cuda | None, str]:
+    """CUDA on `device` for what can do without, or why there is none."""
+    try:
+        return open_cuda(device), ""
+    except (MissingDependencyError, DeviceError) as error:
+        return None, str(error)

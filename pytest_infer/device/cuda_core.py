@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_infer.engines.tensorrt.cuda import CaptureError
+from pytest_infer.device.cuda_streams import FLUSHES, TIMED_BY, CaptureError
 from pytest_infer.errors import DeviceError, MissingDependencyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pytest_infer.engines.tensorrt.cuda import Cuda
+    from pytest_infer.device.cuda_streams import Cuda
 
 
 def open_cuda_core(uuid: str) -> Cuda:
@@ -30,7 +30,7 @@ def open_cuda_core(uuid: str) -> Cuda:
     except ImportError as error:
         there = not isinstance(error, ModuleNotFoundError) or error.name == "cuda.bindings"
         package = "cuda-bindings" if there else "cuda-core"  # the second does not bring the first by itself
-        raise MissingDependencyError(package, "tensorrt", "running a TensorRT engine") from None
+        raise MissingDependencyError(package, "cuda", "work on a CUDA stream of our own") from None
     try:
         seen = core.Device.get_all_devices()
         # The process that measures sees one GPU only, and MIG instances have names of several forms.
@@ -38,7 +38,7 @@ def open_cuda_core(uuid: str) -> Cuda:
         if chosen:
             return _CudaCore(core, chosen[0])
     except Exception as error:  # each layer under it has exceptions of its own
-        raise DeviceError(f"CUDA can't be used here: {error}; a TensorRT engine runs on an NVIDIA GPU") from error
+        raise DeviceError(f"CUDA can't be used here: {error}; this takes an NVIDIA GPU and its driver") from error
     raise DeviceError(f"CUDA sees {len(seen)} GPUs, and none is {uuid}; look at CUDA_VISIBLE_DEVICES")
 
 
@@ -64,7 +64,10 @@ class _CudaCore:
         return _HostMemory(self._pinned.allocate(size))
 
     def stream(self) -> _Stream:
-        return _Stream(self._core, self._device, self._device.create_stream())
+        return _Stream(self, self._core, self._device)
+
+    def synchronize(self) -> None:
+        self._device.sync()
 
 
 class _DeviceMemory:
@@ -81,26 +84,29 @@ class _HostMemory:
         self.content = np.ctypeslib.as_array((ctypes.c_uint8 * buffer.size).from_address(self.address))
 
 
-class _Event:
-    def __init__(self, event: Any) -> None:
-        self._event = event
-
-    def ms_since(self, earlier: _Event) -> float:
-        return float(self._event - earlier._event)
-
-
 class _Graph:
     def __init__(self, graph: Any, stream: Any) -> None:
         self.launch = partial(graph.launch, stream)
 
 
+class _Event:
+    def __init__(self, event: Any) -> None:
+        self.event = event
+
+    def ms_since(self, earlier: _Event) -> float:
+        return float(self.event - earlier.event)
+
+
 class _Stream:
-    def __init__(self, core: Any, device: Any, stream: Any) -> None:
+    timed_by = TIMED_BY
+
+    def __init__(self, cuda: _CudaCore, core: Any, device: Any) -> None:
+        self._stream = stream = device.create_stream()
         self.handle = int(stream.handle)
         self.synchronize = stream.sync
+        self._cuda = cuda
         self._core = core
         self._device = device
-        self._stream = stream
 
     def copy_in(self, target: _DeviceMemory, source: _HostMemory, size: int) -> Callable[[], object]:
         return self._copy(target, source, size)
@@ -116,9 +122,15 @@ class _Stream:
         begin = view(source.address, size, owner=source.buffer)
         return partial(begin.copy_to, view(target.address, size, owner=target.buffer), stream=self._stream)
 
-    def record(self) -> _Event:
-        event = self._device.create_event(options=self._core.EventOptions(timing_enabled=True))
-        return _Event(self._stream.record(event))
+    def event(self) -> _Event:
+        return _Event(self._device.create_event(options=self._core.EventOptions(timing_enabled=True)))
+
+    def record(self, event: _Event) -> None:
+        self._stream.record(event.event)
+
+    def flush(self) -> Callable[[], object]:
+        memory = self._cuda.allocate(FLUSHES * int(self._device.properties.l2_cache_size))
+        return partial(memory.buffer.fill, 0, stream=self._stream)
 
     def capture(self, work: Callable[[], object]) -> _Graph:
         builder = self._stream.create_graph_builder()
