@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from pytest_infer.metrics import METRICS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+SPEEDUP: Final = "speedup_over_"
+"""What the name of a ratio to another engine's latency begins with."""
 SPEED_AND_COST: Final[dict[str, str]] = {
     "max_latency_ms": "latency",
     "max_p90_latency_ms": "p90_latency",
@@ -56,6 +60,13 @@ class Limit:
         """Whether the bound is an upper one."""
         return self.key.startswith("max_")
 
+    @property
+    def unit(self) -> str:
+        """What is written behind a value: ` ms`, `x` for a ratio to another engine, nothing for an accuracy figure."""
+        if self.name in METRICS:
+            return f" {METRICS[self.name].unit}"
+        return "x" if self.name.startswith(SPEEDUP) else ""
+
     def allows(self, value: float) -> bool:
         """Whether `value` keeps the budget; one that is no number never does."""
         return value <= self.bound if self.at_most else value >= self.bound
@@ -63,7 +74,7 @@ class Limit:
     def broken_by(self, value: float) -> str:
         """The sentence that says how `value` breaks it."""
         relation = "above" if self.at_most else "below"
-        return f"{self.name} {value:.6g} is {relation} the budget {self.key}={self.bound:g}"
+        return f"{self.name} {value:.6g}{self.unit} is {relation} the budget {self.key}={self.bound:g}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +89,7 @@ class Budget:
         """Make it of checked marker arguments; `speedups` is `min_speedup_over`."""
         cost = [Limit(key=k, name=SPEED_AND_COST[k], bound=v) for k, v in arguments.items() if k in SPEED_AND_COST]
         cost += [
-            Limit(key=f"min_speedup_over[{name}]", name=f"speedup_over_{name}", bound=v) for name, v in speedups.items()
+            Limit(key=f"min_speedup_over[{name}]", name=f"{SPEEDUP}{name}", bound=v) for name, v in speedups.items()
         ]
         return cls(
             cost=tuple(cost),

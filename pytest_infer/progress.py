@@ -18,6 +18,7 @@ class Progress:
 
     def __init__(self, config: pytest.Config) -> None:
         """Speak through the terminal of `config`, where it has one."""
+        self._config = config
         self._plugins = config.pluginmanager
         self._quiet = config.get_verbosity() < 0
         self._remote = hasattr(config, "workerinput")
@@ -46,6 +47,8 @@ class Progress:
                 sys.stderr.flush()
             else:
                 terminal.ensure_newline()
+                if self._config.get_terminal_writer().width_of_current_line:  # under -q pytest does not see its dots
+                    terminal.line("")
                 terminal.write_line(text)
                 terminal.flush()
 

@@ -6,6 +6,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from pytest_infer.metrics import METRICS
+from pytest_infer.report.rows import digits
 from pytest_infer.verdict import Outcome
 
 if TYPE_CHECKING:
@@ -14,20 +15,28 @@ if TYPE_CHECKING:
 
 
 def failure(result: Result, device: Device) -> str:
-    """What was measured, what it breaks, where, what differs, and how to accept it."""
-    measurement = result.measurement
-    what = f" {measurement.name}" if measurement.name else ""
-    lines = [f"{result.outcome}: {result.nodeid}{what}", *(f"  {reason}" for reason in result.reasons)]
-    if "latency" in measurement.metrics:
+    """The message of a failing test on a device."""
+    return "\n".join([headline(result), *particulars(result, f"{device.name} ({device.slug})")])
+
+
+def headline(result: Result) -> str:
+    """The verdict and whose it is."""
+    return f"{result.outcome}: {result.nodeid} {result.measurement.name}".rstrip()
+
+
+def particulars(result: Result, device: str) -> list[str]:
+    """What was measured, what it breaks, on which device, what differs, and how to accept it: indented lines."""
+    lines = [f"  {reason}" for reason in result.reasons]
+    if "latency" in result.measurement.metrics:
         lines.append(f"  measured: {measured(result)}")
-    lines.append(f"  device: {device.name} ({device.slug})")
+    lines.append(f"  device: {device}")
     if result.differs:
         other = result.against or "the baseline's recording"
         lines += [f"  differs from {other}:", *(f"    {line}" for line in result.differs)]
     elif result.outcome is Outcome.REGRESSED:
         same = "the same on both sides" if result.against else "as it was when the baseline was recorded"
         lines.append(f"  environment: {same}")
-    return "\n".join([*lines, f"  {_way_out(result)}"])
+    return [*lines, f"  {way}"] if (way := _way_out(result)) else lines
 
 
 def measured(result: Result) -> str:
@@ -37,8 +46,8 @@ def measured(result: Result) -> str:
     for name in ("latency", "p90_latency", "p99_latency", "throughput"):
         if name in metrics:
             low_high = result.measurement.intervals.get(name)
-            interval = f" [{low_high[0]:.4g}, {low_high[1]:.4g}]" if low_high else ""
-            parts.append(f"{name} {metrics[name]:.4g} {METRICS[name].unit}{interval}")
+            interval = f" [{digits(low_high[0])}, {digits(low_high[1])}]" if low_high else ""
+            parts.append(f"{name} {digits(metrics[name])} {METRICS[name].unit}{interval}")
     if samples is not None:
         parts.append(f"{samples.count} samples" + ("" if samples.settled else ", never settled"))
     return ", ".join(parts)
@@ -50,6 +59,7 @@ def _way_out(result: Result) -> str:
     ways = {
         Outcome.REGRESSED: f"to accept the new speed: {record} --infer-force",
         Outcome.NO_BASELINE: f"to record one: {record}",
+        Outcome.IMPROVED: f"the baseline guards an old speed now: {record}=reset",
         Outcome.OVER_BUDGET: "to accept it: raise the budget in the test's marker",
         Outcome.INACCURATE: "to accept it: loosen the accuracy budget in the test's marker, if the outputs are finite",
     }
@@ -58,5 +68,7 @@ def _way_out(result: Result) -> str:
         ways |= {
             Outcome.REGRESSED: f"{again}; to accept it: raise max_regression in the test's marker",
             Outcome.NO_BASELINE: "it fails because of --infer-baseline-mode=require",
+            Outcome.IMPROVED: "",
         }
-    return ways.get(result.outcome, "it fails because of --infer-strict")
+    strict = "it fails because of --infer-strict" if result.failed else ""
+    return ways.get(result.outcome, strict)

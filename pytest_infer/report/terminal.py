@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import collections
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from pytest_infer.report.advice import blind, missing
+from pytest_infer.report.layout import arranged, folded
+from pytest_infer.report.rows import device_of, notable, row_of
 from pytest_infer.verdict import Outcome
 
 if TYPE_CHECKING:
-    from pytest_infer.result import Result, RunReport
-    from pytest_infer.verdict import Change
+    from collections.abc import Iterator, Sequence
 
-_STYLES = {
+    from pytest_infer.result import Result, RunReport
+
+Line = tuple[str, str]
+"""Text and style: a markup name of pytest's, or empty."""
+
+_STYLES: Final = {
     Outcome.PASSED: "green",
     Outcome.IMPROVED: "cyan",
     Outcome.NO_BASELINE: "yellow",
@@ -20,54 +27,70 @@ _STYLES = {
 }
 
 
-def summary(report: RunReport, *, verbose: bool) -> list[tuple[str, str]]:
-    """Lines with their style (a markup name of pytest's, or empty)."""
-    lines = [(f"device: {report.device['slug']}", "")]
-    lines += [line for result in report.results for line in _lines(result, verbose=verbose)]
-    blind = [r for r in report.results if not r.failed and any(c.blind for c in r.changes)]
-    if blind:
-        advice = "record more sessions (--infer-update-baselines on other days), or measure longer (--infer-time)"
-        if blind[0].against:
-            advice = "allow more rounds (--infer-time-limit)"
-        lines.append(
-            (f"{len(blind)} passing test(s) could not have seen a change of the tolerance: {advice}", "yellow")
-        )
-    lines += [(note, "yellow") for note in report.notes]
+def summary(report: RunReport, *, verbosity: int = 0, width: int | None = None) -> list[Line]:
+    """The section's lines.
+
+    Args:
+        report: the finished session.
+        verbosity: as pytest counts it. From -v (1) on all reasons and differences are told, from -q (-1) on no advice,
+            and from -qq (-2) on no line of what simply passed.
+        width: the terminal's columns, which lines are folded to; None for a log, where each measurement is one line.
+    """
+    lines: list[Line] = []
+    for slug, results in _by_device(report).items():
+        lines.append((f"device: {slug}", ""))
+        shown = [r for r in results if verbosity > -2 or notable(r)]  # noqa: PLR2004 - that is -qq
+        for result, texts in zip(shown, arranged([_cells(r) for r in shown], width), strict=True):
+            lines += [(text, _style(result)) for text in texts]
+            lines += [(text, "") for told in _told(result, verbose=verbosity > 0) for text in folded(told, width)]
+    advice: list[str] = []
+    if verbosity >= 0:
+        if verbosity == 0:  # with -v it stands at each result
+            advice += missing(report.results)
+        advice += blind(report.results)
+    lines += [(text, "yellow") for told in (*advice, *report.notes) for text in folded(told, width, indent="")]
     counts = collections.Counter(str(r.outcome) for r in report.results)
     lines.append((", ".join(f"{n} {word}" for word, n in sorted(counts.items())), "bold"))
     return lines
 
 
-def _lines(result: Result, *, verbose: bool) -> list[tuple[str, str]]:
-    style = "red" if result.failed else _STYLES.get(result.outcome, "yellow")
-    name = f" {result.measurement.name}" if result.measurement.name else ""
-    parts = [f"{result.nodeid}{name}: {result.outcome}", *_figures(result)]
-    change = next((c for c in result.changes if c.against != "anchor"), None)
-    nothing = "not compared" if result.against else "detectable: no baseline"
-    parts.append(nothing if change is None else _change(change))
-    lines = [("  ".join(parts), style)]
+def _by_device(report: RunReport) -> dict[str, list[Result]]:
+    groups: dict[str, list[Result]] = {}
+    for result in report.results:
+        groups.setdefault(device_of(result, report), []).append(result)
+    return groups
+
+
+def _cells(result: Result) -> Sequence[str]:
+    row = row_of(result)
+    return (
+        f"{row.test}: {row.outcome}",
+        row.p50 and f"p50 {row.p50}",
+        row.p99 and f"p99 {row.p99}",
+        row.throughput,
+        row.change,
+        _detectable(row.detectable, changed=bool(row.change)),
+        row.accuracy,
+        row.cost,
+    )
+
+
+def _detectable(text: str, *, changed: bool) -> str:
+    if not text:
+        return "not compared"
+    return f"detectable {text}" if changed else f"detectable: {text}"
+
+
+def _style(result: Result) -> str:
+    return "red" if result.failed else _STYLES.get(result.outcome, "yellow")
+
+
+def _told(result: Result, *, verbose: bool) -> Iterator[str]:
+    """What stands below a result's line: a failure tells its reasons itself, other outcomes have no other place."""
     one_sided = result.outcome is Outcome.NO_BASELINE and result.against
     if verbose or one_sided or result.outcome in {Outcome.INVALID, Outcome.INCONCLUSIVE, Outcome.IMPROVED}:
-        lines += [(f"    {reason}", "") for reason in result.reasons]
+        yield from result.reasons
     if result.outcome is Outcome.IMPROVED and not result.recorded and not result.against:
-        lines.append(("    the baseline guards an old speed now: record it with --infer-update-baselines=reset", ""))
+        yield "the baseline guards an old speed now: record it with --infer-update-baselines=reset"
     if verbose:
-        lines += [(f"    differs: {line}", "") for line in result.differs]
-    return lines
-
-
-def _figures(result: Result) -> list[str]:
-    metrics = result.measurement.metrics
-    figures = []
-    if "latency" in metrics:
-        figures.append(f"p50 {metrics['latency']:.4g} ms")
-    if "p99_latency" in metrics:
-        figures.append(f"p99 {metrics['p99_latency']:.4g} ms")
-    if "throughput" in metrics:
-        figures.append(f"{metrics['throughput']:.4g}/s")
-    return figures
-
-
-def _change(change: Change) -> str:
-    text = f"{change.estimate:+.1%} [{change.low:+.1%}, {change.high:+.1%}]  detectable {change.detectable_text}"
-    return f"{text} (provisional)" if change.provisional else text
+        yield from (f"differs: {line}" for line in result.differs)

@@ -14,6 +14,21 @@ if TYPE_CHECKING:
     from pytest_infer.result import RunReport
 
 
+def reporter_of(path: Path) -> Callable[[RunReport], bytes] | None:
+    """What makes a report's content, by the file's ending; None for one that we have nothing for.
+
+    Raises:
+        MissingDependencyError: the extra `report` is not installed, which an HTML report needs.
+    """
+    from pytest_infer.report import gitlab, markdown
+
+    if path.suffix == ".html":
+        from pytest_infer.report.html.page import html_reporter
+
+        return html_reporter(f"--infer-report={path}")
+    return {".json": encode, ".md": markdown.encode, ".txt": gitlab.encode}.get(path.suffix)
+
+
 def write_report(report: RunReport, path: Path, encode: Callable[[RunReport], bytes] = encode) -> str:
     """Write one report, its folder made where it lacks; a line that says so.
 

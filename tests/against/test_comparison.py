@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -117,6 +118,12 @@ def test_slower_by_eight_rounds() -> None:
     assert "worse than main (abc)'s 2 ms" in str(change)
     assert "8 rounds" in str(change)
     assert compared.differs == THERE.notes
+
+
+def test_each_round_is_told() -> None:
+    """Its change in order, larger is worse: what a report draws."""
+    told = Table(around(0.1)).compare()[""].rounds["latency"]
+    assert told == pytest.approx([math.expm1(0.1 + wobble) for wobble in WOBBLE])
 
 
 def test_the_same_speed_passes_at_the_first_look() -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
 if TYPE_CHECKING:
     from tests.integration.conftest import Suite
 
@@ -94,22 +92,3 @@ def test_accuracy(suite: Suite) -> None:
     assert "top1 0 is below the budget min_top1=0.9" in cases["test_wrong_labels"].message
     assert "is below the budget min_cosine=0.999 (reference: " in cases["test_reference"].message
     assert "the outputs can't be compared: labels need scores" in cases["test_labels_of_another_number"].text
-
-
-def test_benchmark_fixture(suite: Suite) -> None:
-    """Under the marker, the rounds of pytest-benchmark's own fixture are the measurement, held to the budgets."""
-    pytest.importorskip("pytest_benchmark")
-    suite.write("""
-        import pytest
-
-        @pytest.mark.infer(max_latency_ms=1e-9)
-        def test_slow(benchmark):
-            benchmark.pedantic(sum, args=([1, 2],), rounds=5)
-
-        @pytest.mark.infer(max_p90_latency_ms=100)
-        def test_few(benchmark):
-            benchmark.pedantic(sum, args=([1, 2],), rounds=5)
-    """)
-    suite.run("--infer-isolate=never")
-    assert suite.outcomes() == {"test_slow benchmark": "over_budget"}
-    assert "p90_latency needs 64 rounds of benchmark, it made 5" in suite.cases()["test_few"].message

@@ -161,19 +161,3 @@ def profiler():
     assert "the hypervisor took 50% of the CPU time" in told["test_stolen"]
     if not strict:
         done.stdout.fnmatch_lines(["*test_traced: invalid *", "* a trace function is set *", "*3 invalid*"])
-
-
-def test_coverage(suite: Suite) -> None:
-    """Coverage that runs while timing makes the measurement invalid and is named; -W error changes nothing."""
-    pytest.importorskip("pytest_cov")
-    suite.write("""
-        import pytest
-
-        @pytest.mark.infer(model=sum, inputs=([1, 2],))
-        def test_it(infer_engine): pass
-    """)
-    done = suite.run("--cov=test_it", "--cov-report=", "-W", "error")
-    assert done.ret == 0
-    (result,) = suite.results().values()
-    assert result.outcome == "invalid"
-    assert "coverage" in result.reasons[0].lower()

@@ -114,7 +114,7 @@ def test_nothing_to_compare_with_is_told(decide: Callable[..., tuple[Result, Sid
     """It passes, and its line says why; it fails where a baseline is required."""
     result, _ = decide(Compared(missing=("main has no such test",)))
     assert (result.outcome, result.failed) == (Outcome.NO_BASELINE, False)
-    lines = [text for text, _ in summary(_report(result), verbose=False)]
+    lines = [text for text, _ in summary(_report(result))]
     assert lines[1].endswith("not compared")
     assert lines[2].strip() == "main has no such test", "also without -v"
     required, _ = decide(Compared(missing=("main has no such test",)), baseline_mode="require")
@@ -151,7 +151,7 @@ def test_reports_speak_of_the_other_side(
     assert blind.outcome is Outcome.INCONCLUSIVE
     assert "neither slower nor as fast beyond doubt: this comparison can show +1.0% and more" in blind.reasons[0]
     faster, _ = decide(Compared(changes=(other(make_change, improved=True, estimate=-0.1),)))
-    told = "\n".join(text for text, _ in summary(_report(blind, faster), verbose=True))
+    told = "\n".join(text for text, _ in summary(_report(blind, faster), verbosity=1))
     assert "allow more rounds (--infer-time-limit)" in told
     assert "10.0% better than main (abc)'s 2 ms" in told
     assert "baseline" not in told

@@ -54,9 +54,9 @@ def test_the_prefix_of_each_key_says_its_side() -> None:
 def test_a_broken_budget_says_what_is_beyond_what() -> None:
     """The sentence has the metric, its value, the side and the budget as the marker writes it."""
     upper = Limit(key="max_p99_latency_ms", name="p99_latency", bound=5)
-    assert upper.broken_by(6.25) == "p99_latency 6.25 is above the budget max_p99_latency_ms=5"
+    assert upper.broken_by(6.25) == "p99_latency 6.25 ms is above the budget max_p99_latency_ms=5"
     lower = Limit(key="min_throughput", name="throughput", bound=100)
-    assert lower.broken_by(99.5) == "throughput 99.5 is below the budget min_throughput=100"
+    assert lower.broken_by(99.5) == "throughput 99.5 samples/s is below the budget min_throughput=100"
 
 
 def test_arguments_are_split_by_what_they_need() -> None:

@@ -141,8 +141,8 @@ def test_a_bad_value_says_whose_what_and_from_where(key: str, text: str, needed:
 
 def test_a_report_needs_a_known_ending() -> None:
     """Each of several is checked, and named."""
-    with pytest.raises(UsageError, match=r"--infer-report=b\.txt \(from the command line\).*\.json, \.html or \.md"):
-        read({"infer_report": ["a.json", "b.txt"]})
+    with pytest.raises(UsageError, match=r"--infer-report=b\.xml \(from the command line\).*\.json, \.html or \.md"):
+        read({"infer_report": ["a.json", "b.xml"]})
 
 
 def test_a_switch_needs_yes_or_no() -> None:

@@ -25,8 +25,12 @@ def test_outcome_and_numbers_are_there_with_their_units(
         ("infer_p99_latency_ms", 2.5),
         ("infer_throughput_samples_per_s", 500.0),
         ("infer_latency_change", 0.001),
+        ("infer_latency_change_low", -0.01),
+        ("infer_latency_change_high", 0.012),
         ("infer_latency_detectable", 0.01),
         ("infer_latency_anchor_change", 0.2),
+        ("infer_latency_anchor_change_low", -0.01),
+        ("infer_latency_anchor_change_high", 0.012),
         ("infer_latency_anchor_detectable", 0.01),
     ]
 
@@ -52,6 +56,14 @@ def test_measurements_of_one_test_don_t_overwrite_each_other(
     names = [name for name, _ in (*properties(one), *properties(other))]
     assert len(names) == len(set(names))
     assert "infer_second_latency_ms" in names
+
+
+def test_a_name_of_any_letters_makes_a_property_s(
+    make_result: Callable[..., Result], make_measurement: Callable[..., Measurement]
+) -> None:
+    """A file's or a lambda's: what XML could not hold is not in it. The device stands beside the outcome."""
+    pairs = properties(make_result(measurement=make_measurement(name="<lambda> \0x#2", device="gpu-x")))
+    assert pairs[:2] == [("infer__lambda_x#2_outcome", "passed"), ("infer__lambda_x#2_device", "gpu-x")]
 
 
 def test_what_could_not_be_seen_at_all_has_no_number(

@@ -29,7 +29,7 @@ def report(*results: Result, notes: tuple[str, ...] = ()) -> RunReport:
 
 def lines(*results: Result, verbose: bool = False, notes: tuple[str, ...] = ()) -> list[tuple[str, str]]:
     """The section's lines."""
-    return summary(report(*results, notes=notes), verbose=verbose)
+    return summary(report(*results, notes=notes), verbosity=int(verbose))
 
 
 def test_each_measurement_has_a_line(make_result: Callable[..., Result], make_change: Callable[..., Change]) -> None:

@@ -1,0 +1,36 @@
+"""What a reader should do about the whole of a session's results, each thing said once."""
+
+from __future__ import annotations
+
+import collections
+from typing import TYPE_CHECKING, Final
+
+from pytest_infer.verdict import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pytest_infer.report.json_report import JsonResult
+    from pytest_infer.result import Result
+
+_REASONS: Final = 5
+"""Different reasons for missing baselines that are told."""
+
+
+def missing(results: Sequence[Result | JsonResult]) -> Iterator[str]:
+    """Why baselines are missing where that fails nothing, and how to record them."""
+    without = [r for r in results if r.outcome is Outcome.NO_BASELINE and not r.failed and not r.against]
+    reasons = collections.Counter("; ".join(r.reasons) for r in without)
+    yield from (f"{count} result(s): {reason}" for reason, count in reasons.most_common(_REASONS))
+    if len(reasons) > _REASONS:
+        yield f"{len(reasons) - _REASONS} more reason(s) why baselines are missing: -v tells them"
+
+
+def blind(results: Sequence[Result | JsonResult]) -> Iterator[str]:
+    """How many passed that could not have seen a change of the tolerance, and what helps."""
+    unseeing = [r for r in results if not r.failed and any(c.blind for c in r.changes)]
+    if unseeing:
+        advice = "record more sessions (--infer-update-baselines on other days), or measure longer (--infer-time)"
+        if unseeing[0].against:
+            advice = "allow more rounds (--infer-time-limit)"
+        yield f"{len(unseeing)} passing test(s) could not have seen a change of the tolerance: {advice}"
