@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 
 from pytest_infer.config import OPTIONS, SIDE_VARIABLE, UPDATE_FLAGS, WORKER_VARIABLE, Settings, read_settings
+from pytest_infer.ending import REPORTED, Ending
 from pytest_infer.errors import InferError, users_part
 from pytest_infer.progress import Progress
 
@@ -34,8 +35,6 @@ RESULTS: pytest.StashKey[tuple[Result, ...]] = pytest.StashKey()
 TESTS = pytest.StashKey[int]()
 SYS_PATH = pytest.StashKey[tuple[str, ...]]()
 ANSWERED = pytest.StashKey[tuple[str, str]]()
-REPORTED = "infer_results"
-"""The attribute of a report that carries results: xdist sends a report's attributes along."""
 _PROCESS_S = 3.0
 """What a worker costs beside its measurement: imports, loading, warm-up. For an estimate only."""
 _PARAMETER = "_infer_parameters"
@@ -106,7 +105,26 @@ def pytest_configure(config: pytest.Config) -> None:
     except InferError as error:
         raise pytest.UsageError(str(error)) from None
     if LINE not in config.stash and not hasattr(config, "workerinput"):
-        config.pluginmanager.register(Ending(config), "infer-ending")
+        ending = Ending(
+            config,
+            config.stash[SETTINGS],
+            partial(_session, config),
+            used=lambda: SESSION in config.stash,
+            progress=config.stash[PROGRESS],
+        )
+        config.pluginmanager.register(ending, "infer-ending")
+    if hasattr(config.option, "benchmark_disable"):
+        from pytest_infer.benchmark.plugin import BesideBenchmark
+
+        beside = BesideBenchmark(
+            config,
+            is_infer=_is_infer,
+            case_of=lambda item: item.stash.get(CASE, None),
+            disabled=config.stash[SETTINGS].disabled,
+            apart=LINE in config.stash or hasattr(config, "workerinput"),
+            reported=REPORTED,
+        )
+        config.pluginmanager.register(beside, "infer-beside-benchmark")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -223,56 +241,6 @@ def pytest_runtest_makereport(
     if LINE in item.config.stash:
         _tell_parent(item, call)
     return report
-
-
-class Ending:
-    """The controller's side of a session: collects results, saves, reports. Not registered in xdist's workers."""
-
-    def __init__(self, config: pytest.Config) -> None:
-        """Serve one pytest."""
-        self._config = config
-        self._lines: list[tuple[str, str]] = []
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take the results that a report brings."""
-        if content := report.__dict__.get(REPORTED):
-            if hasattr(report, "wasxfail"):  # expected to fail: nothing of it is to be accepted, nor missed
-                content = [{**result, "recorded": []} for result in content]
-            _session(self._config).keep(content)
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """Save what was recorded, unless the run was broken off; write the reports."""
-        if SESSION not in self._config.stash and not self._config.stash[SETTINGS].report:
-            return
-        from pytest_infer.report.terminal import summary
-        from pytest_infer.report.write import write_report
-
-        infer = _session(self._config)
-        report = infer.report()
-        self._lines = summary(report, verbose=self._config.get_verbosity() > 0) if infer.results else []
-        if infer.settings.strict and infer.shifted:
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        broken_off = exitstatus in {pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR}
-        if broken_off and infer.settings.update:
-            self._lines.append(("baselines: nothing saved, the run was broken off", "yellow"))
-        tasks = [] if broken_off else [infer.save]
-        for path in infer.settings.report:
-            target = self._config.invocation_params.dir / path
-            tasks.append(partial(write_report, report, target, infer.extensions.reporter(target)))
-        for task in tasks:
-            try:
-                self._lines += [(line, "bold") for line in (task(),) if line]
-            except InferError as error:
-                self._lines.append((f"ERROR: {error}", "red"))
-                session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """A line a measurement, also under -q."""
-        if self._lines:
-            terminalreporter.section("infer")
-            for text, style in self._lines:
-                terminalreporter.write_line(text, **({style: True} if style else {}))
 
 
 def _is_infer(item: pytest.Item) -> bool:

@@ -17,7 +17,8 @@ NEUTRAL: Final[dict[str, Any]] = {
     # reports of other plugins: a worker would write over the parent's
     "report_log": None, "htmlpath": None, "json_report": False, "allure_report_dir": None,
     "benchmark_json": None, "benchmark_save": None, "benchmark_autosave": None, "benchmark_compare": None,
-    "benchmark_compare_fail": None, "benchmark_histogram": None,
+    "benchmark_compare_fail": None, "benchmark_histogram": None, "benchmark_cprofile": None,
+    "benchmark_cprofile_dump": None, "benchmark_only": False, "benchmark_skip": False,
     # others that would repeat or drop the one test
     "reruns": 0, "splits": None, "group": None, "count": 1,
     # our own

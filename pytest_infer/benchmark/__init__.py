@@ -1,0 +1,1 @@
+"""pytest-benchmark, both ways: its fixture measures for us, and what we measure stands in its table and its files."""
