@@ -209,7 +209,12 @@ def infer_engine(request: pytest.FixtureRequest, infer: InferCase) -> Target | E
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     """Leave the body to the workers where the test runs in processes of its own."""
     case = pyfuncitem.stash.get(CASE, None)
-    return True if case is not None and _session(pyfuncitem.config).isolates(case) else None
+    if case is None or not _session(pyfuncitem.config).isolates(case):
+        return None
+    from pytest_infer.worker_mode import run_elsewhere
+
+    run_elsewhere(pyfuncitem.config.option)
+    return True
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)

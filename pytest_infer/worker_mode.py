@@ -27,9 +27,23 @@ NEUTRAL: Final[dict[str, Any]] = {
 }  # fmt: skip
 """Options, of whichever plugin is there, as a worker has them."""
 
+ELSEWHERE: Final[dict[str, Any]] = {
+    # syrupy: what no test in this process asked for may be in use
+    "disable_unused_snapshots": True, "no_cleanup": True, "warn_unused_snapshots": True,
+}  # fmt: skip
+"""Options, of whichever plugin is there, in a process that does not run every body: a worker, and its parent."""
+
+
+def run_elsewhere(option: Any) -> None:
+    """Set the parsed options of a pytest that leaves the bodies of some tests to other processes."""
+    for name, value in ELSEWHERE.items():
+        if hasattr(option, name):
+            setattr(option, name, value)
+
 
 def bend(option: Any, job: Job) -> list[str]:
     """Set the parsed options of a worker; the arguments that are left: its one test."""
+    run_elsewhere(option)
     for name, value in NEUTRAL.items():
         if hasattr(option, name):
             setattr(option, name, value)

@@ -56,7 +56,7 @@ def opened(file: Path) -> dict[str, float]:
         step("open", begun)
         begun = time.perf_counter()
         page.locator("#table > tbody > tr > th button").first.click()
-        page.locator("#table .plot.drawn .main-svg").first.wait_for()
+        page.locator("#table .picture.drawn .main-svg").first.wait_for()
         step("open a row, with pictures", begun)
         _answers(page, step)
         browser.close()

@@ -73,7 +73,7 @@ class Place:
         """The result of each test by its name."""
         report = self._folder / "junit.xml"
         report.unlink(missing_ok=True)
-        command = [self.environments[with_us] / "bin/python", "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+        command = [str(self.environments[with_us] / "bin/python"), "-m", "pytest", "-q", "-p", "no:cacheprovider"]
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "COV_CORE", "PYTHONPATH"))}
         done = subprocess.run(
             [*command, f"--junitxml={report}", *(arguments or self._neighbour.arguments)],

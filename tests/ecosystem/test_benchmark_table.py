@@ -84,9 +84,9 @@ def test_table_and_files(suite: Suite, workers: tuple[str, ...]) -> None:
     assert told["block_medians_ns"] == list(result.samples.block_medians_ns)
     fixture = rows["test_it.py::test_fixture"]
     assert fixture["extra_info"]["infer"]["outcome"] == "no_baseline"
-    assert fixture["stats"]["median"] * 1e3 == pytest.approx(
-        suite.results()["test_fixture benchmark"].metrics["latency"]
-    )
+    latency = suite.results()["test_fixture benchmark"].metrics["latency"]
+    travelled = 0.05 if workers else 1e-6  # of many rounds only groups travel, by their means
+    assert fixture["stats"]["median"] * 1e3 == pytest.approx(latency, rel=travelled)
 
     done = suite.run(*workers, "--benchmark-compare", "--benchmark-group-by=name")
     text = done.stdout.str()

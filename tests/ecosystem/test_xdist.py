@@ -33,10 +33,10 @@ def lined(monkeypatch):
     from pytest_infer import measuring
     measure = measuring.measure
 
-    def noted(*args):
+    def noted(*args, **more):
         note("begin")
         try:
-            return measure(*args)
+            return measure(*args, **more)
         finally:
             note("end")
 

@@ -47,7 +47,7 @@ class Opened:
 
     def pictures(self, within: str = "body") -> Any:
         """The pictures that are drawn."""
-        return self.page.locator(f"{within} .plot.drawn .main-svg:first-child")
+        return self.page.locator(f"{within} .picture.drawn .main-svg:first-child")
 
 
 @pytest.fixture(scope="module")

@@ -38,7 +38,7 @@ def test_axe_finds_nothing(opened: Reader, axe: str, theme: str, width: int) -> 
     page.row("test_regressed").click()
     page.page.get_by_text("Environment").click()
     page.page.get_by_role("button", name="failing").click()
-    for plot in page.page.locator(".plot").all():
+    for plot in page.page.locator(".picture").all():
         plot.scroll_into_view_if_needed()
         plot.locator(".main-svg").first.wait_for()
     page.page.evaluate(axe)

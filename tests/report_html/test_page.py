@@ -31,7 +31,7 @@ def test_it_needs_nothing_but_itself(opened: Reader) -> None:
     )
     for test in ("test_slow[int8]", "test_it"):
         page.row(test).click()
-    for plot in page.page.locator(".plot").all():
+    for plot in page.page.locator(".picture").all():
         plot.scroll_into_view_if_needed()
         plot.locator(".main-svg").first.wait_for()
     assert page.pictures().count() == 9  # five of the family, two of the one test, two of the other
@@ -162,11 +162,11 @@ def test_a_row_opens_to_all_there_is_to_know(opened: Reader) -> None:
         *("CPUExecutionProvider", '{"int8": 12, "fp32": 1}', "+30.0%", "[+29.0%, +31.2%]"),
     ):
         assert told in text
-    words = [str(image.get_attribute("aria-label")) for image in detail.locator(".plot").all()]
+    words = [str(image.get_attribute("aria-label")) for image in detail.locator(".picture").all()]
     assert "15 accepted runs" in words[0]
     assert "Change +30.0% [+29.0%, +31.2%], tolerance 2.0%" in words[1]
     page.pictures(".detail").nth(1).wait_for()
-    legend = detail.locator(".plot").nth(1).inner_text()
+    legend = detail.locator(".picture").nth(1).inner_text()
     assert "tolerance of 2.0%" in legend
     assert "detectable +1.5%" in legend
 
@@ -194,13 +194,13 @@ def test_light_and_dark(opened: Reader, system: str) -> None:
     def seen() -> tuple[str, str]:
         return (
             page.page.evaluate("getComputedStyle(document.documentElement).backgroundColor"),
-            page.page.evaluate("document.querySelector('.plot text').style.fill"),
+            page.page.evaluate("document.querySelector('.picture text').style.fill"),
         )
 
     first, switch = seen(), page.page.get_by_role("button", name="Dark")
     assert switch.get_attribute("aria-pressed") == str(system == "dark").lower()
     switch.click()
-    page.page.wait_for_function(f"document.querySelector('.plot text').style.fill !== '{first[1]}'")
+    page.page.wait_for_function(f"document.querySelector('.picture text').style.fill !== '{first[1]}'")
     second = seen()
     assert all(a != b for a, b in zip(first, second, strict=True))
     page.page.reload()
@@ -225,7 +225,7 @@ def test_families_are_drawn_as_papers_do(opened: Reader) -> None:
         "Top-1 accuracy against latency",
     ]
     for plot, series in zip(
-        group.locator(".plot").all(), (PRECISIONS, PRECISIONS, BATCHES, BATCHES, BATCHES), strict=True
+        group.locator(".picture").all(), (PRECISIONS, PRECISIONS, BATCHES, BATCHES, BATCHES), strict=True
     ):
         plot.scroll_into_view_if_needed()
         plot.locator(".main-svg").first.wait_for()
@@ -257,7 +257,7 @@ def test_what_others_wrote_is_only_shown(opened: Reader) -> None:
     )
     page.page.locator("#table > tbody > tr > th button").first.click()
     page.pictures(".detail").first.wait_for()
-    page.page.locator(".group .plot").first.scroll_into_view_if_needed()
+    page.page.locator(".group .picture").first.scroll_into_view_if_needed()
     page.pictures(".group").first.wait_for()
     assert page.page.locator("img").count() == 0
     assert page.page.title() == "pytest-infer: 2 of 2 measurements fail"
@@ -344,5 +344,5 @@ def test_a_measurement_without_latency_opens_too(opened: Reader) -> None:
     page = opened(report(measureless()))
     page.row("test_size").click()
     assert "4 MB" in readable(page.page.locator(".detail").inner_text())
-    assert page.page.locator(".plot").count() == 0
+    assert page.page.locator(".picture").count() == 0
     assert measured().samples is not None

@@ -30,7 +30,7 @@ def test_the_accepted_runs_reach_the_reports(suite: Suite, opened: Reader, worke
     assert sorted(page.rows()) == ["test_one", "test_two"]
     page.row("test_one").click()
     page.pictures(".detail").nth(1).wait_for()
-    assert f"{len(stored)} accepted runs" in str(page.page.locator(".plot").nth(1).get_attribute("aria-label"))
+    assert f"{len(stored)} accepted runs" in str(page.page.locator(".picture").nth(1).get_attribute("aria-label"))
     assert (page.requests, page.complaints) == ([], [])
 
 

@@ -25,7 +25,7 @@
 
   function showTheme() {
     themeButton.setAttribute("aria-pressed", String(dark()));
-    all(".plot.drawn").forEach(draw);
+    all(".picture.drawn").forEach(draw);
   }
 
   themeButton.addEventListener("click", () => {
@@ -98,7 +98,7 @@
       }
     }
   }, { rootMargin: "200px" });
-  all(".plot").forEach((plot) => seen.observe(plot));
+  all(".picture").forEach((plot) => seen.observe(plot));
 
   // --- rows ----------------------------------------------------------------------------------------------------------
 
@@ -113,7 +113,7 @@
       const template = document.createElement("template");
       template.innerHTML = source.textContent;
       source.replaceWith(template.content);
-      all(".plot", body).forEach((plot) => seen.observe(plot));
+      all(".picture", body).forEach((plot) => seen.observe(plot));
     }
     one(".detail", body).hidden = !open;
     button.setAttribute("aria-expanded", String(open));
