@@ -100,7 +100,7 @@ def put(config: pytest.Config, row: Row, times_s: Sequence[float], calls: int, o
 
 
 def hush_about_xdist(config: pytest.Config) -> None:
-    """Take back that benchmarks are disabled under xdist."""
+    """Take back that benchmarks are disabled under xdist; older versions say so when they start, and stay wrong."""
     config._benchmarksession.xdist_benchmark_found = False  # type: ignore[attr-defined]  # noqa: SLF001 - its place
 
 

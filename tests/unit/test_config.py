@@ -215,3 +215,12 @@ def test_counts_are_taken_within_their_range(count: int, key: str) -> None:
     else:
         with pytest.raises(UsageError):
             read({key: str(count)})
+
+
+@given(st.booleans(), st.booleans())
+def test_nothing_is_measured_where_benchmarks_are_disabled(disable: bool, enable: bool) -> None:  # noqa: FBT001 - drawn
+    """pytest-benchmark's two options, as it reads them; then no baseline is missed or looked at."""
+    given_ = {"benchmark_disable": disable, "benchmark_enable": enable, "infer_baseline_mode": "require"}
+    settings = read(given_)
+    assert settings.disabled == (disable and not enable)
+    assert settings.baseline_mode == ("off" if settings.disabled else "require")
