@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Final
 from pytest_infer.baselines.directory import DirectoryStore
 from pytest_infer.baselines.schema import SCHEMA, Calibration, Entry
 from pytest_infer.errors import MeasurementError
-from pytest_infer.gating import PRIORS, runs_of
+from pytest_infer.gating import runs_of
 from pytest_infer.stats.outlook import outlook
 from pytest_infer.stats.shift import FEWEST_TESTS
-from pytest_infer.stats.spread import Spread, estimate_spread
+from pytest_infer.stats.spread import Spread, declared, estimate_spread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -85,7 +85,7 @@ def analyse(entries: dict[str, Entry], study: Study, device: Device, rule: Rule)
     """Estimate the device's spread from a study's runs, and what the gate could do with it."""
     sessions = {run.session for entry in entries.values() for run in entry.runs}
     runs = [found for entry in entries.values() if (found := runs_of(entry, METRIC, sessions)) is not None]
-    spread = estimate_spread(runs, PRIORS[device.kind])
+    spread = estimate_spread(runs, declared(device.kind, len(sessions)))
     others = len(runs) - 1 if len(runs) > FEWEST_TESTS else None
     ahead = {n: outlook(spread, rule, sessions=n, runs=study.runs, others=others) for n in AHEAD}
     return Finding(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from pytest_infer.device.cpu_state import crowded, disturbed_runs, neighbours, slow_core
+from pytest_infer.device.cpu_state import disturbed_runs, excuses
 from pytest_infer.errors import MeasurementError
 from pytest_infer.result import Compared, Result
 from pytest_infer.stats.budget_interval import Standing
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
 
 _DISTURBED_REPEATS: Final = 2
 """How often fresh runs that the machine may have slowed are made again, before the verdict is that nothing is known."""
-_CONTENTION_EXPLAINS: Final = 3.0
-"""The largest change (a fraction) that contention excuses where no other process is behind it: half the time waited,
-by each of two threads that wait for each other, is a factor of four; more is the code's own (too many threads, say)."""
 
 
 @dataclass(slots=True)
@@ -174,9 +171,9 @@ class Decision:
     def _confirm_rest(self, suspect: _Suspect, fresh: Sequence[Measurement]) -> None:
         slower = max((change.estimate for change in suspect.changes if change.regressed), default=0.0)
         known = [] if suspect.entry is None or not slower else [run.contention for run in suspect.entry.runs]
-        excuses = [_excuses(run.contention, known, slower) for run in fresh]
-        suspect.excused = tuple(i for i, texts in enumerate(excuses) if texts)
-        disturbed = [text for run in fresh for text in run.disturbed] + [text for texts in excuses for text in texts]
+        found = [excuses(run.contention, known, slower) for run in fresh]
+        suspect.excused = tuple(i for i, texts in enumerate(found) if texts)
+        disturbed = [text for run in fresh for text in run.disturbed] + [text for texts in found for text in texts]
         suspect.disturbed = tuple(dict.fromkeys(disturbed))
         suspect.inaccurate = tuple(dict.fromkeys(t for run in fresh for t in inaccuracies(self._request, run)))
         held = [self._gate.over(limit, [run.metrics[limit.name] for run in fresh]) for limit in suspect.near]
@@ -236,12 +233,6 @@ def _give_up(suspect: _Suspect) -> None:
     values = suspect.measurement.metrics
     suspect.over = tuple(li.broken_by(values[li.name]) for li in suspect.near if not li.allows(values[li.name]))
     suspect.changes = tuple(replace(c, detectable=None, blind=True) if c.suspected else c for c in suspect.changes)
-
-
-def _excuses(now: dict[str, float], recorded: Sequence[dict[str, float]], slower: float) -> tuple[str, ...]:
-    """Why a run that is `slower` (a fraction) than the recorded ones may be so without the code's doing."""
-    bounded = (*slow_core(now, recorded), *crowded(now, recorded)) if slower <= _CONTENTION_EXPLAINS else ()
-    return (*neighbours(now, recorded), *bounded)
 
 
 def _of(measurement: Measurement, runs: Sequence[tuple[Measurement, ...]]) -> list[Measurement]:

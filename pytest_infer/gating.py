@@ -25,7 +25,7 @@ from pytest_infer.stats.mde import minimum_detectable_effect
 from pytest_infer.stats.rule import FIRM_SESSIONS, Rule
 from pytest_infer.stats.runs import Runs
 from pytest_infer.stats.shift import Shift, ordinary, session_shift, shift_p
-from pytest_infer.stats.spread import CPU, CPU_UNSEEN, GPU, GPU_LOCKED, SIZE, Prior, Spread, estimate_spread
+from pytest_infer.stats.spread import SIZE, Prior, Spread, declared, estimate_spread
 from pytest_infer.verdict import Change
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from pytest_infer.measurement import Measurement
     from pytest_infer.stats.gate import Change as LogChange
 
-PRIORS: Final = {"cpu": CPU, "gpu": GPU}
 SIZES: Final = frozenset({"engine_size", "device_memory", "host_memory"})
 """Metrics that no clock moves: another prior is believed of them."""
 FAMILY_ERROR: Final = 0.05
@@ -302,10 +301,9 @@ class Gate:
         if found is not None:
             return Prior(run_sd=found.run_sd, session_sd=found.session_sd, common_sd=found.common_sd, df=found.df)
         locked = self._environment.get(CLOCKS, "").startswith(LOCKED)
-        prior, declared = GPU_LOCKED if locked else PRIORS[self._device.kind], self._settings.session_prior
-        if declared is not None:
-            return replace(prior, session_sd=declared)
-        return CPU_UNSEEN if prior is CPU and len(self._sessions()) < FIRM_SESSIONS else prior
+        if (session_sd := self._settings.session_prior) is not None:
+            return replace(declared(self._device.kind, FIRM_SESSIONS, locked=locked), session_sd=session_sd)
+        return declared(self._device.kind, len(self._sessions()), locked=locked)
 
     def _all_files(self) -> tuple[BaselineFile, ...]:
         if self._files is None:

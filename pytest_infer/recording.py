@@ -6,13 +6,14 @@ import collections
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from pytest_infer.baselines.schema import BaselineRun, entry_key
+from pytest_infer.baselines.schema import accepted_runs, entry_key
 from pytest_infer.device.clock_lock import CLOCKS, UNLOCKED
 from pytest_infer.gating import split_nodeid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from pytest_infer.baselines.schema import BaselineRun
     from pytest_infer.device.fingerprint import Device
     from pytest_infer.result import Result
 
@@ -39,17 +40,7 @@ def updates_of(results: Iterable[Result], session_id: str, key: Callable[[str], 
     for result in results:
         module, test = split_nodeid(key(result.nodeid))
         name = entry_key(test, result.measurement.name, result.measurement.digest)
-        runs = tuple(
-            BaselineRun(
-                session=session_id,
-                metrics=run.metrics,
-                samples=run.samples,
-                model=run.model_digest,
-                contention=run.contention,
-                device_state=run.device_state,
-            )
-            for run in result.recorded
-        )
+        runs = accepted_runs(result.recorded, session_id)
         before = found.get((module, name))
         found[module, name] = EntryUpdate(
             module=module,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_infer.baselines.merge import united
-from pytest_infer.baselines.schema import SCHEMA, BaselineFile, BaselineRun, Entry, Session
+from pytest_infer.baselines.schema import SCHEMA, BaselineFile, BaselineRun, Entry, Session, sessions_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,10 +52,9 @@ def accepted(file: BaselineFile | None, proposals: Sequence[Proposal]) -> Baseli
             entry = Entry(workload=entry.workload, runs=tuple(run for run in entry.runs if run.session > begun))
         entries[proposal.key] = united(entry, Entry(workload=entry.workload, runs=proposal.runs))
         sessions.setdefault(begun, proposal.session)
-    used = {run.session for entry in entries.values() for run in entry.runs}
     return BaselineFile(
         schema=SCHEMA,
         device=file.device,
-        sessions={key: session for key, session in sessions.items() if key in used},
+        sessions=sessions_of(entries, sessions),
         entries=entries,
     )

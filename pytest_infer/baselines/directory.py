@@ -11,7 +11,7 @@ import msgspec
 from pytest_infer.baselines.atomic import lock_of, read_file, replace_file
 from pytest_infer.baselines.codec import decode, decode_calibration, encode
 from pytest_infer.baselines.places import checked, place_of
-from pytest_infer.baselines.schema import SCHEMA, BaselineFile, Calibration, Entry, Session, appended
+from pytest_infer.baselines.schema import SCHEMA, BaselineFile, Calibration, Entry, Session, appended, sessions_of
 from pytest_infer.errors import BaselineError
 
 if TYPE_CHECKING:
@@ -116,11 +116,9 @@ def _merged(
     for update in changes:
         empty = Entry(workload=dict(update.workload))
         entries[update.key] = appended(empty if reset else entries.get(update.key, empty), update.runs)
-    sessions = {**file.sessions, session_id: session}
-    used = {run.session for entry in entries.values() for run in entry.runs}
     return BaselineFile(
         schema=SCHEMA,
         device=file.device,
-        sessions={key: value for key, value in sessions.items() if key in used},
+        sessions=sessions_of(entries, {**file.sessions, session_id: session}),
         entries=entries,
     )

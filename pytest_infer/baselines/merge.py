@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from pytest_infer.baselines.schema import SCHEMA, BaselineFile, BaselineRun, Entry, appended
+from pytest_infer.baselines.schema import SCHEMA, BaselineFile, BaselineRun, Entry, appended, sessions_of
 from pytest_infer.errors import BaselineError
 
 if TYPE_CHECKING:
@@ -43,15 +43,14 @@ def merged(ours: BaselineFile, theirs: BaselineFile, base: BaselineFile | None =
         for key in ours.entries.keys() | theirs.entries.keys()
     }
     entries = {key: entry for key, entry in merged_entries.items() if entry is not None}
-    used = {run.session for entry in entries.values() for run in entry.runs}
+    known = {
+        key: min((file.sessions[key] for file in (ours, theirs) if key in file.sessions), key=_text)
+        for key in ours.sessions.keys() | theirs.sessions.keys()
+    }
     return BaselineFile(
         schema=SCHEMA,
         device=min(ours.device, theirs.device, key=_text),
-        sessions={
-            key: min((file.sessions[key] for file in (ours, theirs) if key in file.sessions), key=_text)
-            for key in ours.sessions.keys() | theirs.sessions.keys()
-            if key in used
-        },
+        sessions=sessions_of(entries, known),
         entries=entries,
     )
 

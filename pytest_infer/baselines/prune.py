@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pytest_infer.baselines.places import device_of, module_of, place_of
+from pytest_infer.baselines.schema import sessions_of
 
 if TYPE_CHECKING:
     from pathlib import PurePosixPath
@@ -46,9 +47,7 @@ def pruned(file: BaselineFile, tests: frozenset[str]) -> BaselineFile | None:
     entries = {key: entry for key, entry in file.entries.items() if any(_is_of(key, test) for test in tests)}
     if entries.keys() == file.entries.keys():
         return file
-    used = {run.session for entry in entries.values() for run in entry.runs}
-    sessions = {key: session for key, session in file.sessions.items() if key in used}
-    return replace(file, entries=entries, sessions=sessions) if entries else None
+    return replace(file, entries=entries, sessions=sessions_of(entries, file.sessions)) if entries else None
 
 
 def _is_of(key: str, test: str) -> bool:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import collections
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from pytest_infer.measurement import Samples
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 SCHEMA: Final = 1
 MAX_RUNS: Final = 20
@@ -34,6 +37,50 @@ class BaselineRun:
     model: str | None = None
     contention: dict[str, float] = field(default_factory=dict)
     device_state: dict[str, str | int | float] = field(default_factory=dict)
+
+
+class MeasuredRun(Protocol):
+    """What a baseline keeps of a run: of a `Measurement`, or as a report tells of one."""
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """By name."""
+        ...
+
+    @property
+    def samples(self) -> Samples | None:
+        """Counts and quantiles."""
+        ...
+
+    @property
+    def model_digest(self) -> str | None:
+        """Of the model's content."""
+        ...
+
+    @property
+    def contention(self) -> dict[str, float]:
+        """What the CPU was busy with besides."""
+        ...
+
+    @property
+    def device_state(self) -> dict[str, str | int | float]:
+        """What the device was doing."""
+        ...
+
+
+def accepted_runs(runs: Iterable[MeasuredRun], session: str) -> tuple[BaselineRun, ...]:
+    """Runs as a baseline holds them, of the session of that id."""
+    return tuple(
+        BaselineRun(
+            session=session,
+            metrics=run.metrics,
+            samples=run.samples,
+            model=run.model_digest,
+            contention=run.contention,
+            device_state=run.device_state,
+        )
+        for run in runs
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +123,12 @@ class Calibration:
     sessions: int
     runs: int
     recorded: str
+
+
+def sessions_of(entries: Mapping[str, Entry], known: Mapping[str, Session]) -> dict[str, Session]:
+    """Those of the `known` sessions that some entry has a run of: a file keeps no others."""
+    used = {run.session for entry in entries.values() for run in entry.runs}
+    return {key: session for key, session in known.items() if key in used}
 
 
 def entry_key(test: str, name: str, digest: str) -> str:

@@ -12,7 +12,7 @@ from pytest_infer.baselines.schema import Entry
 from pytest_infer.baselines.tree import TreeStore
 from pytest_infer.cli.judging import TOLERANCE, Fresh, judge
 from pytest_infer.cli.reports import device_of, proposal_of, runs_of, session_of
-from pytest_infer.device.cpu_state import neighbours
+from pytest_infer.device.cpu_state import excuses
 from pytest_infer.metrics import METRICS, Better
 from pytest_infer.verdict import Outcome
 
@@ -74,11 +74,11 @@ class Pair:
 
     @property
     def disturbed(self) -> tuple[str, ...]:
-        """How other processes took the CPU in the second as they did not in the first."""
+        """How the machine may have made the second slower than the first, as the gate would excuse it."""
         if self.a is None or self.b is None:
             return ()
-        known = [run.contention for run in runs_of(self.a)]
-        return tuple(dict.fromkeys(text for run in runs_of(self.b) for text in neighbours(run.contention, known)))
+        known, slower = [run.contention for run in runs_of(self.a)], self.worse_by(_LATENCY) or 0.0
+        return tuple(dict.fromkeys(text for run in runs_of(self.b) for text in excuses(run.contention, known, slower)))
 
 
 def paired(a: JsonReport, b: JsonReport) -> list[Pair]:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from pytest_infer.baselines.accept import Proposal
-from pytest_infer.baselines.schema import BaselineRun, Session, entry_key
+from pytest_infer.baselines.schema import Session, accepted_runs, entry_key
 from pytest_infer.errors import UsageError
 from pytest_infer.report.json_report import RecordedRun, read
 from pytest_infer.several_gpus import without_gpu
@@ -131,17 +131,7 @@ def proposal_of(report: JsonReport, result: JsonResult, session: str, reason: st
         module=module,
         key=entry_key(test, result.name, result.digest),
         workload=result.workload,
-        runs=tuple(
-            BaselineRun(
-                session=session,
-                metrics=run.metrics,
-                samples=run.samples,
-                model=run.model_digest,
-                contention=run.contention,
-                device_state=run.device_state,
-            )
-            for run in runs_of(result)
-        ),
+        runs=accepted_runs(runs_of(result), session),
         session=Session(
             recorded=report.started,
             environment=report.environment,

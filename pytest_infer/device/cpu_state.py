@@ -17,6 +17,9 @@ MAX_STEAL_SHARE: Final = 0.05
 """Steal above this share of the time of all cores means that the host ran someone else (DESIGN 4.7)."""
 
 
+CONTENTION_EXPLAINS: Final = 3.0
+"""The largest change (a fraction) that contention excuses where no other process is behind it: half the time waited,
+by each of two threads that wait for each other, is a factor of four; more is the code's own (too many threads, say)."""
 PULSE: Final = "pulse_us "
 """How the name of a core's pulse begins among what a run met, see `measure.pulse`."""
 MAX_SLOWDOWN: Final = 0.1
@@ -129,6 +132,12 @@ def slow_core(now: dict[str, float], recorded: Sequence[dict[str, float]]) -> tu
         if known and now[name] > max(known) * (1 + MAX_SLOWDOWN):
             return (f"the CPU core ran at {max(known) / now[name]:.0%} of its speed when the baseline was recorded",)
     return ()
+
+
+def excuses(now: dict[str, float], recorded: Sequence[dict[str, float]], slower: float) -> tuple[str, ...]:
+    """Why a run that is `slower` (a fraction) than the recorded ones may be so without the code's doing."""
+    bounded = (*slow_core(now, recorded), *crowded(now, recorded)) if slower <= CONTENTION_EXPLAINS else ()
+    return (*neighbours(now, recorded), *bounded)
 
 
 def disturbed_runs(runs: Sequence[dict[str, float]]) -> tuple[int, ...]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 BOUND: Final = "bound"
 """Under this name a device's state says what a workload waits for: `HOST`, or `device`."""
@@ -66,18 +69,16 @@ class Launch(Protocol):
 
 
 class InParts:
-    """A `Launch` as most are: calling it goes through its parts. It needs nothing around it."""
+    """A `Launch` as most are: calling it goes through its parts. It needs nothing around it.
+
+    Attributes:
+        submit: enqueues the work; each has its own.
+    """
+
+    submit: Callable[[], object]
 
     def begin(self) -> object:
         """Nothing to prepare."""
-
-    def submit(self) -> object:
-        """Enqueue the work.
-
-        Raises:
-            NotImplementedError: always, here.
-        """
-        raise NotImplementedError
 
     def finish(self) -> object:
         """Nothing to wait for."""

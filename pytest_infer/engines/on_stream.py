@@ -28,7 +28,7 @@ class CallableLaunch(InParts):
     def __init__(self, run: Callable[[], object], cuda: Cuda) -> None:
         """Run `run`, which takes its arguments from somewhere else."""
         self.stream = cuda.stream()
-        self.submit = run  # type: ignore[method-assign] # not one call more than needed
+        self.submit = run  # not one call more than needed
         self.finish = cuda.synchronize  # type: ignore[method-assign]
         self._cuda = cuda
         cuda.synchronize()  # what the arguments were made of was enqueued on other streams

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, cast
 import numpy as np
 
 from pytest_infer.stats.moderation import Variance, common_variance, faded
+from pytest_infer.stats.rule import FIRM_SESSIONS
 from pytest_infer.stats.runs import Array, Real, Runs, Summary, summarise
 from pytest_infer.stats.sessions import SessionSquares, session_squares, shared_sessions
 
@@ -62,6 +63,15 @@ SIZE: Final = Prior(run_sd=0.001, session_sd=0.002, common_sd=0.002)  # of files
 RUN_DF_CAP: Final = 20.0
 SESSION_DF_CAP: Final = 8.0
 _HARDLY_ANY: Final = 0.5  # degrees of freedom of a test whose sessions nearly no other test shared
+
+
+def declared(kind: str, sessions: int, *, locked: bool = False) -> Prior:
+    """What is believed of a device of that kind (`cpu`, `gpu`) after so many sessions; `locked`: its clocks are."""
+    if locked:
+        return GPU_LOCKED
+    if kind == "cpu":
+        return CPU if sessions >= FIRM_SESSIONS else CPU_UNSEEN
+    return GPU
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

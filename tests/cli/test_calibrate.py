@@ -9,6 +9,7 @@ import pytest
 
 from pytest_infer.baselines.schema import BaselineRun, Entry
 from pytest_infer.device.cpu import cpu_device
+from pytest_infer.stats.spread import CPU_UNSEEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,3 +55,11 @@ def test_plain_values(project: Path, call: Callable[..., Any]) -> None:
     assert found["detectable"].keys() == {"1", "3", "6"}
     assert 0 <= found["false_alarms"] <= 1
     assert found["advice"]
+
+
+@pytest.mark.usefixtures("studied")
+def test_one_session_tells_nothing_of_sessions(project: Path, call: Callable[..., Any]) -> None:
+    """What a shared CPU does between sessions is still believed of it: such a study must not narrow the gate."""
+    found = call("calibrate", "--json", "--sessions", "1", "--baselines", project / "perf").json
+    assert found["calibration"]["session_sd"] == pytest.approx(CPU_UNSEEN.session_sd)
+    assert found["calibration"]["common_sd"] == pytest.approx(CPU_UNSEEN.common_sd)

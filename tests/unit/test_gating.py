@@ -170,6 +170,16 @@ def test_more_tests_ask_for_more_evidence(make_gate: Callable[..., Gate]) -> Non
     assert confirmed(one, 1.5).p == confirmed(many, 1.5).p
 
 
+def test_one_session_of_a_cpu_accuses_nobody_of_what_cpus_do(
+    store: MemoryStore, make_gate: Callable[..., Gate]
+) -> None:
+    """Half as slow again is what a shared core does between two sessions; many times as slow is not."""
+    runs = [{"latency": 1.0 + w} for w in WOBBLE]
+    store.put("test_net.py", {f"test_{i}": {"20240101": runs} for i in range(8)})
+    assert not confirmed(make_gate(), 1.56).regressed
+    assert confirmed(make_gate(), 5.0).regressed
+
+
 def test_a_declared_session_spread_is_heard(store: MemoryStore, make_gate: Callable[..., Gate]) -> None:
     """On a device that has shown little, a wider declaration makes the gate see less."""
     store.put("test_net.py", {"test_0": {"20240101": [{"latency": 1.0 + w} for w in WOBBLE]}})

@@ -152,7 +152,7 @@ class _SessionLaunch(InParts):
 
     def __init__(self, engine: DeviceEngine, stream: Stream, rotation: Sequence[Arrays]) -> None:
         self.stream = stream
-        self.submit = engine.run  # type: ignore[method-assign] # not one call more than needed
+        self.submit = engine.run  # not one call more than needed
         self.finish = engine.take  # type: ignore[method-assign]
         self._put = engine.put
         self._following = itertools.cycle(rotation).__next__

@@ -186,7 +186,7 @@ class LaneLaunch(InParts):
     def __init__(self, lane: Lane, slots: Sequence[Slot]) -> None:
         """Begin with the first set."""
         self.stream = lane.stream
-        self.submit = lane.run  # type: ignore[method-assign] # not one call more than needed
+        self.submit = lane.run  # not one call more than needed
         self._following = itertools.cycle(slots).__next__
         self._slot = slots[0]
 
