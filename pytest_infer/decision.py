@@ -13,7 +13,7 @@ from pytest_infer.tolerances import default_inaccuracies
 from pytest_infer.verdict import Change, Evidence, Outcome, fails, judge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from pytest_infer.baselines.schema import Entry
     from pytest_infer.budget import Limit
@@ -29,15 +29,16 @@ if TYPE_CHECKING:
     """Compare the test with the other side; what is to be said of each measurement, by name."""
 
 
-_DISTURBED_REPEATS: Final = 2
-"""How often fresh runs that the machine may have slowed are made again, before the verdict is that nothing is known."""
+_REPEATS: Final = 2
+"""How often runs that something else than the code may have slowed are made again, before they stand as they are."""
 
 
 @dataclass(slots=True)
 class _Suspect:
     """One measurement on its way to a verdict.
 
-    `near` are budgets that one run can't decide, `excused` the fresh runs that the machine may have slowed.
+    `near` are budgets that one run can't decide, `again` the fresh runs that something else than the code may have
+    slowed.
     """
 
     measurement: Measurement
@@ -48,7 +49,7 @@ class _Suspect:
     missing: tuple[str, ...] = ()
     inaccurate: tuple[str, ...] = ()
     disturbed: tuple[str, ...] = ()
-    excused: tuple[int, ...] = ()
+    again: frozenset[int] = frozenset()
     compared: Compared = field(default_factory=Compared)
 
     @property
@@ -88,16 +89,16 @@ class Decision:
         suspects = [self._screened(m) for m in measurements]
         doubted = [s for s in suspects if s.open]
         fresh = rerun(self._settings.confirm) if doubted else []
-        for attempt in range(1 + _DISTURBED_REPEATS):
+        for attempt in range(1 + _REPEATS):
             for suspect in doubted:
                 if fresh:
                     self._confirm(suspect, _of(suspect.measurement, fresh))
                 else:
                     _give_up(suspect)
-            excused = {i for suspect in doubted for i in suspect.excused}
-            if not excused or attempt == _DISTURBED_REPEATS:
+            again = {i for suspect in doubted for i in suspect.again}
+            if not again or attempt == _REPEATS:
                 break
-            fresh = [run for i, run in enumerate(fresh) if i not in excused] + rerun(len(excused))
+            fresh = [run for i, run in enumerate(fresh) if i not in again] + rerun(len(again))
         if interleave is not None and not self._request.budget.cost:
             for suspect in suspects:  # the comparison watches for disturbance itself
                 suspect.disturbed = ()
@@ -110,12 +111,12 @@ class Decision:
     def record(self, rerun: Rerun) -> tuple[Result, ...]:
         """Record fresh runs, and hold them against budgets and the baseline that is there; they are saved later."""
         runs = rerun(self._settings.runs)
-        for measurement in runs[0]:
-            mine = _of(measurement, runs)
-            values = [one.metrics.get("latency", 0.0) for one in mine]
-            again = {*self._gate.stand_outs(values, "latency"), *disturbed_runs([one.contention for one in mine])}
-            for i in sorted(again):
+        for _ in range(_REPEATS):
+            again = sorted({i for measurement in runs[0] for i in self._odd(_of(measurement, runs))})
+            for i in again:
                 runs[i] = rerun(1)[0]
+            if not again:
+                break
         results = []
         for measurement in runs[0]:
             mine = _of(measurement, runs)
@@ -128,6 +129,14 @@ class Decision:
             self._confirm_rest(suspect, mine)
             results.append(replace(self._result(suspect), recorded=tuple(mine)))
         return tuple(results)
+
+    def _odd(self, recorded: Sequence[Measurement]) -> tuple[int, ...]:
+        """Which runs of a recording stand out, or were disturbed as the others were not."""
+        values = [run.metrics.get("latency", 0.0) for run in recorded]
+        return (
+            *self._gate.stand_outs(values, "latency"),
+            *disturbed_runs([run.contention for run in recorded]),
+        )
 
     def _screened(self, measurement: Measurement) -> _Suspect:
         request, values = self._request, measurement.metrics
@@ -161,6 +170,18 @@ class Decision:
             for c in suspect.changes
         )
         self._confirm_rest(suspect, fresh)
+        suspect.again = frozenset(self._again(suspect, fresh))
+
+    def _again(self, suspect: _Suspect, fresh: Sequence[Measurement]) -> Iterator[int]:
+        """Which fresh runs of what still looks slower the machine may have slowed, or stand out from the others."""
+        slower = [c for c in suspect.changes if c.suspected and c.estimate > c.tolerance]
+        if suspect.entry is None or not slower:
+            return
+        known, shown = [run.contention for run in suspect.entry.runs], [c.estimate for c in slower if c.regressed]
+        yield from (i for i, run in enumerate(fresh) if excuses(run.contention, known, max(shown, default=0.0)))
+        if not shown:
+            for metric in {change.metric for change in slower}:
+                yield from self._gate.stand_outs([run.metrics[metric] for run in fresh], metric, slow_only=True)
 
     def _confirmed(self, suspect: _Suspect, fresh: Sequence[Measurement], metrics: Sequence[str]) -> tuple[Change, ...]:
         if suspect.entry is None:
@@ -172,7 +193,6 @@ class Decision:
         slower = max((change.estimate for change in suspect.changes if change.regressed), default=0.0)
         known = [] if suspect.entry is None or not slower else [run.contention for run in suspect.entry.runs]
         found = [excuses(run.contention, known, slower) for run in fresh]
-        suspect.excused = tuple(i for i, texts in enumerate(found) if texts)
         disturbed = [text for run in fresh for text in run.disturbed] + [text for texts in found for text in texts]
         suspect.disturbed = tuple(dict.fromkeys(disturbed))
         suspect.inaccurate = tuple(dict.fromkeys(t for run in fresh for t in inaccuracies(self._request, run)))

@@ -22,6 +22,7 @@ from pytest_infer.stats.budget_interval import Standing, budget_confirm, budget_
 from pytest_infer.stats.drift import drift
 from pytest_infer.stats.gate import confirm, log_ratio, shift_ratio
 from pytest_infer.stats.mde import minimum_detectable_effect
+from pytest_infer.stats.repeats import stands_out
 from pytest_infer.stats.rule import FIRM_SESSIONS, Rule
 from pytest_infer.stats.runs import Runs
 from pytest_infer.stats.shift import Shift, ordinary, session_shift, shift_p
@@ -44,8 +45,6 @@ SIZES: Final = frozenset({"engine_size", "device_memory", "host_memory"})
 """Metrics that no clock moves: another prior is believed of them."""
 FAMILY_ERROR: Final = 0.05
 """The chance that any test of a session fails falsely stays below this (Bonferroni), however many there are."""
-STANDS_OUT: Final = 4.0
-"""A recorded run this many run spreads off the others' median is measured again (DESIGN 5.3)."""
 SHIFT_P: Final = 0.01
 """A session's shift is told from here on."""
 
@@ -190,13 +189,13 @@ class Gate:
         interval = f"98 % interval of {len(values)} fresh runs {ends[0]:.4g} to {ends[1]:.4g}{limit.unit}"
         return f"{limit.broken_by(mean)} ({interval})"
 
-    def stand_outs(self, values: Sequence[float], metric: str) -> list[int]:
-        """Which of a recording's runs stand out so far that they are measured again."""
+    def stand_outs(self, values: Sequence[float], metric: str, *, slow_only: bool = False) -> list[int]:
+        """Which runs of a recording, or of a confirmation (`slow_only`), stand out so far that they are made again."""
         if min(values) <= 0:
             return []
         y = np.array([worse(metric, value) for value in values])
-        far = np.abs(y - np.median(y)) > STANDS_OUT * float(self._spread(metric).run_sd)
-        return [int(i) for i in np.flatnonzero(far)]
+        out = stands_out(y, float(self._spread(metric).run_sd), slow_only=slow_only)
+        return [int(i) for i in np.flatnonzero(out)]
 
     def differs(self, nodeid: str, entry: Entry, measurement: Measurement) -> tuple[str, ...]:
         """What is not as it was when the newest run of the entry was recorded."""

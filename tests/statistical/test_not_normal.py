@@ -9,6 +9,7 @@ import pytest
 
 from pytest_infer.stats.moderation import Variance
 from pytest_infer.stats.reference import reference
+from pytest_infer.stats.repeats import stands_out
 from pytest_infer.stats.rule import whole_margin
 from pytest_infer.stats.runs import Runs
 from pytest_infer.stats.shift import session_shift
@@ -63,6 +64,35 @@ def test_odd_noise_fails_few(
     shift = session_shift(others) if relative else None
     held = reference(baseline, _quiet(recording), shift)
     assert np.mean(whole_margin(held, fresh, simulation.rule) > 0) <= limit
+
+
+@pytest.mark.parametrize(
+    ("noise", "limit"),
+    [(heavy_tails, 0.001), (one_in_ten, 0.005), (every_other, 0.015)],
+    ids=["heavy tails", "one in ten", "every other"],
+)
+def test_making_slow_runs_again_fails_no_more(
+    simulation: Simulation,
+    recording: Recording,
+    noise: Callable[[np.random.Generator, tuple[int, ...]], Array],
+    limit: float,
+) -> None:
+    """Fresh runs that stand out are made again, twice at most: the same limits hold, and more of a change is found."""
+    random = np.random.default_rng(13)
+    code = recording.code
+    sessions = SESSION_SD * random.standard_normal((TESTS, recording.sessions))
+    baseline = Runs(y=sessions[:, code] + noise(random, (TESTS, code.size)), session=code)
+    effect = SESSION_SD * random.standard_normal((TESTS, 1))
+    once = effect + noise(random, (TESTS, 1 + simulation.rule.confirm))
+    again = once.copy()
+    for _ in range(2):
+        out = stands_out(again[:, 1:], RUN_SD, slow_only=True)
+        again[:, 1:] = np.where(out, effect + noise(random, out.shape), again[:, 1:])
+    held = reference(baseline, _quiet(recording))
+    assert np.mean(whole_margin(held, again, simulation.rule) > 0) <= limit
+    slower = np.log(1.5)
+    found, found_once = (np.mean(whole_margin(held, slower + y, simulation.rule) > 0) for y in (again, once))
+    assert found >= found_once
 
 
 @pytest.mark.parametrize("slow", [1.2, 2.0], ids=["20 %", "twice"])

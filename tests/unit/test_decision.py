@@ -92,6 +92,23 @@ def test_a_slow_run_is_confirmed_by_fresh_ones(make_decision: Callable[..., Deci
     assert result.measurement.metrics["latency"] == 3.0
 
 
+def test_a_hiccup_among_fresh_runs_hides_no_regression(make_decision: Callable[..., Decision]) -> None:
+    """One that stands out above the others is made again, twice at most; a fast one stays, and speaks for the code."""
+
+    def judged(*levels: float) -> tuple[Outcome, list[int]]:
+        asked, following = [], iter(levels)
+
+        def workers(count: int) -> list[tuple[Measurement, ...]]:
+            asked.append(count)
+            return [(run(next(following)),) for _ in range(count)]
+
+        return only(make_decision().compare([run(1.5)], workers)).outcome, asked
+
+    assert judged(1.5, 1.51, 4.0, 1.5) == (Outcome.REGRESSED, [3, 1])
+    assert judged(1.5, 1.51, 4.0, 3.9, 4.1) == (Outcome.INCONCLUSIVE, [3, 1, 1])
+    assert judged(1.5, 1.51, 1.0) == (Outcome.INCONCLUSIVE, [3])
+
+
 def test_a_slow_run_that_was_an_accident_passes(make_decision: Callable[..., Decision]) -> None:
     """Where a change of the tolerance would have been seen."""
     decision = make_decision(marker={"max_regression": 0.5})

@@ -1,0 +1,31 @@
+"""Which runs are made again, since something happened to them that did not happen to the others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pytest_infer.stats.runs import Array, Real
+
+STANDS_OUT: Final = 4.0
+"""A run this many run spreads off the others' median is made again (DESIGN 5.3)."""
+
+
+def stands_out(y: Array, run_sd: Real, *, slow_only: bool = False) -> NDArray[np.bool_]:
+    """(..., K) which of K runs of one session stand out.
+
+    With `slow_only` a fast run stays: of fresh runs under suspicion it is the best witness against it, and making slow
+    ones again can only lower the estimate. That costs no level, and saves a real change from one hiccup's variance
+    (tests/statistical/test_not_normal.py).
+
+    Args:
+        y: (..., K) log values, larger is worse.
+        run_sd: (...) the device's run spread, in log units.
+        slow_only: leave fast runs as they are.
+    """
+    off = y - np.median(y, axis=-1, keepdims=True)
+    return np.asarray((off if slow_only else np.abs(off)) > STANDS_OUT * np.asarray(run_sd)[..., None])
