@@ -6,8 +6,9 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_infer.device.cuda import waiter
 from pytest_infer.device.cuda_streams import try_cuda
-from pytest_infer.device.launch import Launch
+from pytest_infer.device.launch import Launch, Surrounded
 from pytest_infer.device.memory import CONTEXT, MEMORY_BY
 from pytest_infer.device.out_of_memory import give_back, shortage, told
 from pytest_infer.engines.on_stream import CallableLaunch, computes_here
@@ -53,8 +54,8 @@ class Timing:
 
 
 def active(run: Callable[[], object]) -> AbstractContextManager[Any]:
-    """What has to be around the calls of `run`: its library computes on the stream that it is timed on."""
-    return run.active() if isinstance(run, Launch) else contextlib.nullcontext()
+    """What has to be around the calls of `run`, where it says so: its library's settings, the stream it is timed on."""
+    return run.active() if isinstance(run, Launch | Surrounded) else contextlib.nullcontext()
 
 
 def timing(target: Target, inputs: Any, device: Device, wanted: Collection[str]) -> Timing:
@@ -67,7 +68,11 @@ def timing(target: Target, inputs: Any, device: Device, wanted: Collection[str])
     run = target.runnable(inputs)
     if device.kind != "gpu":
         return Timing(run=run)
+    if isinstance(target, CallableTarget):
+        run()  # what it uses of CUDA is awake from here on
     launch, reason = _launch(run, target, device)
+    if launch is None and isinstance(target, CallableTarget):
+        run = _waited_for(run)
     if isinstance(launch, CallableLaunch):
         run = launch  # also where it is timed by the host alone: a call is over when the GPU is done
         try:
@@ -97,6 +102,19 @@ def _launch(run: Callable[[], object], target: Target, device: Device) -> tuple[
     if target.in_flight > 1:
         return None, f"{target.in_flight} inferences are in flight together; ask for throughput"
     return None, target.untimed or f"backend {target.workload.backend!r} takes no stream of ours"
+
+
+def _waited_for(run: Callable[[], object]) -> Callable[[], object]:
+    """`run` with a wait for the GPU behind it, where this process uses CUDA at all: JAX and others only enqueue."""
+    if (wait := waiter()) is None:
+        return run
+
+    def call() -> object:
+        found = run()
+        wait()
+        return found
+
+    return call
 
 
 def memory_state(gpu: GpuInstruments, target: Target, state: State) -> tuple[dict[str, float], State]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pluggy
 
-from pytest_infer.device.cuda import see_only
+from pytest_infer.device.cuda import see_only, share_memory
 from pytest_infer.device.gpu import open_gpus
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ def choose_gpus(config: pytest.Config, settings: Settings, *, in_worker: bool) -
             check_clock(settings.lock_clocks, device.uuid)
     if len(devices) == 1:
         config.add_cleanup(see_only(devices[0].uuid))
+        config.add_cleanup(share_memory())
     elif multiplies(config, devices):
         config.pluginmanager.register(SeveralGpus(len(devices)), "infer-several-gpus")
     return devices

@@ -32,6 +32,23 @@ def see_only(uuid: str) -> Callable[[], None]:
     return undo
 
 
+def share_memory() -> Callable[[], None]:
+    """Let JAX take memory as it needs it, unless the user said how; what undoes it.
+
+    By itself XLA takes three quarters of the GPU at its first use and keeps them, so that a process which confirms a
+    measurement beside it would find too little.
+    """
+    name = "XLA_PYTHON_CLIENT_PREALLOCATE"
+    if name in os.environ:
+        return lambda: None
+    os.environ[name] = "false"
+
+    def undo() -> None:
+        os.environ.pop(name, None)
+
+    return undo
+
+
 def check_first(uuid: str, driver: Any = None) -> None:
     """See that CUDA's GPU 0 in this process is the one of that UUID.
 
@@ -85,6 +102,29 @@ def driver_memory(driver: Any = None) -> tuple[int, int] | None:
         return None if failed else (free.value, total.value)
     finally:
         driver.cuDevicePrimaryCtxRelease_v2(device)
+
+
+def waiter(driver: Any = None) -> Callable[[], None] | None:
+    """Waits for all of CUDA's GPU 0's work, whoever enqueued it; None where this process has no context there.
+
+    The wait raises DeviceError where that work failed.
+    """
+    driver = _library() if driver is None else driver
+    flags, active, context = ctypes.c_uint(), ctypes.c_int(), ctypes.c_void_p()
+    if driver is None or (device := _first(driver)) is None:
+        return None
+    if driver.cuDevicePrimaryCtxGetState(device, ctypes.byref(flags), ctypes.byref(active)) or not active.value:
+        return None
+    if driver.cuDevicePrimaryCtxRetain(ctypes.byref(context), device):
+        return None
+
+    def wait() -> None:
+        failed = driver.cuCtxPushCurrent_v2(context) or driver.cuCtxSynchronize()  # XLA leaves none current here
+        driver.cuCtxPopCurrent_v2(ctypes.byref(ctypes.c_void_p()))
+        if failed:
+            raise DeviceError(f"CUDA error {failed} while waiting for the callable's work on the GPU")
+
+    return wait
 
 
 def _first(driver: Any) -> ctypes.c_int | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pytest_infer.device.cuda import check_first
 from pytest_infer.device.cuda_streams import FLUSHES, TIMED_BY, CaptureError
 from pytest_infer.errors import DeviceError, MissingDependencyError
 
@@ -31,19 +32,15 @@ def open_cuda_core(uuid: str) -> Cuda:
         there = not isinstance(error, ModuleNotFoundError) or error.name == "cuda.bindings"
         package = "cuda-bindings" if there else "cuda-core"  # the second does not bring the first by itself
         raise MissingDependencyError(package, "cuda", "work on a CUDA stream of our own") from None
+    if not hasattr(core, "Device"):
+        raise MissingDependencyError("cuda-core", "cuda", "work on a CUDA stream of our own (cuda-core 0.5 or later)")
     try:
-        seen = core.Device.get_all_devices()
-        # The process that measures sees one GPU only, and MIG instances have names of several forms.
-        chosen = list(seen) if len(seen) == 1 else [one for one in seen if _bare(str(one.uuid)) == _bare(uuid)]
-        if chosen:
-            return _CudaCore(core, chosen[0])
+        check_first(uuid)  # the process that measures sees one GPU only
+        return _CudaCore(core, core.Device(0))
+    except DeviceError:
+        raise
     except Exception as error:  # each layer under it has exceptions of its own
         raise DeviceError(f"CUDA can't be used here: {error}; this takes an NVIDIA GPU and its driver") from error
-    raise DeviceError(f"CUDA sees {len(seen)} GPUs, and none is {uuid}; look at CUDA_VISIBLE_DEVICES")
-
-
-def _bare(uuid: str) -> str:
-    return uuid.removeprefix("MIG-").removeprefix("GPU-")
 
 
 class _CudaCore:
@@ -89,6 +86,13 @@ class _Graph:
         self.launch = partial(graph.launch, stream)
 
 
+def _timing(core: Any) -> Any:
+    try:
+        return core.EventOptions(timing_enabled=True)
+    except TypeError:  # cuda-core before 1.0
+        return core.EventOptions(enable_timing=True)
+
+
 class _Event:
     def __init__(self, event: Any) -> None:
         self.event = event
@@ -123,7 +127,7 @@ class _Stream:
         return partial(begin.copy_to, view(target.address, size, owner=target.buffer), stream=self._stream)
 
     def event(self) -> _Event:
-        return _Event(self._device.create_event(options=self._core.EventOptions(timing_enabled=True)))
+        return _Event(self._device.create_event(options=_timing(self._core)))
 
     def record(self, event: _Event) -> None:
         self._stream.record(event.event)

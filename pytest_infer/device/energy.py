@@ -18,6 +18,8 @@ POLL_NS: Final = 5_000_000
 """How often the counter is asked: often enough to see its steps within half a percent of the window."""
 IDLE_LOOKS: Final = 10
 IDLE_PAUSE_S: Final = 0.02
+AVERAGED_S: Final = 1.2
+"""Longer than the second over which NVML averages power on GPUs from Ampere on (`nvmlDeviceGetPowerUsage`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +82,9 @@ def energy_window(
 def idle_power_w(read: Callable[[], float | None], *, sleep: Callable[[float], None] = time.sleep) -> float | None:
     """The power before any work, in W: the median of some looks."""
     seen: list[float] = []
+    if read() is None:
+        return None
+    sleep(AVERAGED_S)
     for _ in range(IDLE_LOOKS):
         if (watts := read()) is None:
             return None

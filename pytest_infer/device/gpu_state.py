@@ -36,7 +36,8 @@ FAULTS: Final = {
 }
 """Those that make times not to be believed. A software power cap is what a heavy network meets: recorded, no fault."""
 
-_EXPLAINED: Final = frozenset({"sw_power_cap", "gpu_idle"})
+_CAPPED: Final = "sw_power_cap"
+_EXPLAINED: Final = frozenset({_CAPPED, "gpu_idle"})
 """Reasons for another clock that belong to the workload itself."""
 
 
@@ -156,6 +157,8 @@ def state_differences(then: Mapping[str, str | int | float], now: Mapping[str, s
 
 def _unsteady(samples: Sequence[GpuSample]) -> tuple[str, ...]:
     """An SM clock that left its median, where neither the power cap nor idleness explains it."""
+    if any(_CAPPED in sample.reasons for sample in samples):
+        return ()  # reasons and clock are two readings: around each cap lie looks with the one and without the other
     clocks = _told([s for s in samples if not s.reasons & _EXPLAINED], lambda s: s.sm_mhz)
     if not clocks:
         return ()

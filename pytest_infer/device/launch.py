@@ -68,6 +68,16 @@ class Launch(Protocol):
         ...
 
 
+class Surrounded:
+    """A callable, finished when it returns, all of whose calls belong into a context of its library's.
+
+    Attributes:
+        active: gives that context.
+    """
+
+    active: Callable[[], contextlib.AbstractContextManager[Any]]
+
+
 class InParts:
     """A `Launch` as most are: calling it goes through its parts. It needs nothing around it.
 

@@ -36,6 +36,8 @@ class BuildRequest:
         ranges: the folder where the ranges of calibrations are kept; None keeps none.
         threads: host threads that the engine may use.
         scenario: how requests arrive.
+        as_it_is: whether the model is in an arithmetic that nobody can ask for, and is to be left in it; `precision`
+            is fp32 then.
     """
 
     model: Path
@@ -48,6 +50,7 @@ class BuildRequest:
     ranges: Path | None = None
     threads: int = 1
     scenario: Scenario = Scenario.SINGLE_STREAM
+    as_it_is: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

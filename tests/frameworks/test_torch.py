@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from pytest_infer.errors import EngineBuildError, UsageError
+from pytest_infer.on_gpu import active
 
 pytest.importorskip("torch", reason="the torch backend's extra")
 
@@ -186,15 +187,28 @@ def test_options(opened: Opened, options: dict[str, Any], told: str) -> None:
         opened("torch", linear(), inputs=X, options=options)
 
 
-def test_settings_are_put_back(opened: Opened) -> None:
-    """Threads and products of float32 are the asked ones during a call, and what they were after it."""
-    module = Looking()
+def test_settings_are_put_back(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads and products of float32 are the asked ones during a call, and what they were after it.
+
+    Threads are set once a measurement: each time makes new ones, which would be measured, too.
+    """
+    module, made, set_threads = Looking(), list[int](), torch.set_num_threads
     threads = torch.get_num_threads()
     with torch.autocast("cpu", dtype=torch.bfloat16):
         engine = opened("torch", module, inputs=X, options={"threads": threads + 1})
-        engine.runnable()()
+
+        def set_and_count(count: int) -> None:
+            made.append(count)
+            set_threads(count)
+
+        monkeypatch.setattr(torch, "set_num_threads", set_and_count)
+        run = engine.runnable()
+        with active(run):
+            run()
+            run()
         assert torch.is_autocast_enabled("cpu")
     assert module.seen == {(threads + 1, True, False)}
+    assert made == [threads + 1, threads]
     assert torch.get_num_threads() == threads
 
 

@@ -68,3 +68,8 @@ def _as_a_user(monkeypatch: pytest.MonkeyPatch) -> None:
     """Processes that tests start find the package where it is not installed."""
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [os.getcwd(), os.environ.get("PYTHONPATH")])))  # noqa: PTH109
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole runs come first: they need a process around them that has not touched the GPU."""
+    items.sort(key=lambda item: item.path.name != "test_suite.py")

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from pytest_infer.device import cuda
-from pytest_infer.device.cuda import check_first, see_only
+from pytest_infer.device.cuda import check_first, see_only, share_memory, waiter
 from pytest_infer.errors import DeviceError
 
 if TYPE_CHECKING:
@@ -47,6 +47,41 @@ class Driver:
         return 0
 
 
+class Awake(Driver):
+    """The same with a context, or without one."""
+
+    def __init__(self, *, active: bool = True, failed: int = 0) -> None:
+        """`failed` is what waiting gives."""
+        super().__init__(A)
+        self.log: list[str] = []
+        self._active, self._failed = active, failed
+
+    def cuDevicePrimaryCtxGetState(self, _device: Any, _flags: Any, active: Any) -> int:  # noqa: N802
+        """Whether there is one."""
+        ctypes.cast(active, ctypes.POINTER(ctypes.c_int)).contents.value = self._active
+        return 0
+
+    def cuDevicePrimaryCtxRetain(self, context: Any, _device: Any) -> int:  # noqa: N802
+        """Take it."""
+        ctypes.cast(context, ctypes.POINTER(ctypes.c_void_p)).contents.value = 7
+        return 0
+
+    def cuCtxPushCurrent_v2(self, context: Any) -> int:  # noqa: N802
+        """Make it current."""
+        self.log.append(f"push {context.value}")
+        return 0
+
+    def cuCtxSynchronize(self) -> int:  # noqa: N802
+        """Wait."""
+        self.log.append("wait")
+        return self._failed
+
+    def cuCtxPopCurrent_v2(self, _context: Any) -> int:  # noqa: N802
+        """Make it current no more."""
+        self.log.append("pop")
+        return 0
+
+
 def test_the_right_gpu() -> None:
     """Nothing to say."""
     check_first(f"GPU-{A}", Driver(A, B))
@@ -73,6 +108,35 @@ def test_what_can_t_be_checked_is_taken_on_trust(monkeypatch: pytest.MonkeyPatch
     check_first(f"MIG-GPU-{A}/7/0", Driver(B))
     monkeypatch.setattr(cuda, "_library", lambda: None)
     check_first(f"GPU-{A}")
+
+
+def test_waiting_for_whatever_was_enqueued() -> None:
+    """In the context of the GPU, which JAX leaves current nowhere; work that failed is an error."""
+    driver = Awake()
+    wait = waiter(driver)
+    assert wait is not None
+    wait()
+    assert driver.log == ["push 7", "wait", "pop"]
+    broken = Awake(failed=700)
+    wait = waiter(broken)
+    assert wait is not None
+    with pytest.raises(DeviceError, match="CUDA error 700"):
+        wait()
+    assert broken.log[-1] == "pop"
+    assert waiter(Awake(active=False)) is None, "nothing was enqueued"
+
+
+@pytest.mark.parametrize("before", [None, "true"])
+def test_jax_leaves_memory_to_others(monkeypatch: pytest.MonkeyPatch, before: str | None) -> None:
+    """Unless the user said otherwise; and is as it was when the run is over."""
+    name = "XLA_PYTHON_CLIENT_PREALLOCATE"
+    monkeypatch.delenv(name, raising=False)
+    if before is not None:
+        monkeypatch.setenv(name, before)
+    undo = share_memory()
+    assert os.environ[name] == (before or "false")
+    undo()
+    assert os.environ.get(name) == before
 
 
 @pytest.mark.parametrize("before", [None, "2,3"])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from pytest_infer.device.energy import WINDOW_NS, energy_window, idle_power_w
+from pytest_infer.device.energy import AVERAGED_S, WINDOW_NS, energy_window, idle_power_w
 from pytest_infer.errors import MeasurementError
 
 MS = 1_000_000
@@ -73,9 +73,10 @@ def test_a_counter_that_stands_still() -> None:
 
 
 def test_idle_power_is_the_median_of_looks() -> None:
-    """One odd look does not move it; a board that tells nothing has none."""
-    looks = iter([80.0] * 5 + [300.0] + [81.0] * 4)
+    """One odd look does not move it, nor what was computed just before; a board that tells nothing has none."""
+    looks = iter([250.0] + [80.0] * 5 + [300.0] + [81.0] * 4)
     pauses: list[float] = []
     assert idle_power_w(lambda: next(looks), sleep=pauses.append) == 80.5
-    assert len(pauses) == 10
+    assert pauses[0] == AVERAGED_S > 1
+    assert len(pauses) == 11
     assert idle_power_w(lambda: None, sleep=pauses.append) is None

@@ -86,6 +86,8 @@ def test_a_power_cap_is_recorded(install: Install) -> None:
     assert watch.disturbance(3 * STEP_NS) == ()
     plain = watch.summary(3 * STEP_NS).plain()
     assert (plain["share_sw_power_cap"], plain["sm_mhz_min"]) == (0.25, 1400)
+    behind = State(sm_mhz=1_500)  # the reason is gone, the clock on its way
+    assert watched(install, IDLE, FINE, capped, behind, FINE).disturbance(3 * STEP_NS) == ()
 
 
 @pytest.mark.parametrize("reason", ["ApplicationsClocksSetting", "SyncBoost", "DisplayClockSetting", "GpuIdle"])

@@ -98,7 +98,7 @@ class CoreStream:
 
 
 class Core:
-    """The module `cuda.core`, with two GPUs."""
+    """The module `cuda.core`."""
 
     Buffer = CoreBuffer
 
@@ -107,13 +107,11 @@ class Core:
         self.log: list[str] = []
         self.streams: list[CoreStream] = []
         self.alive: list[Any] = []
-        self.Device = SimpleNamespace(get_all_devices=lambda: [self.device("1"), self.device("2")])
 
-    def device(self, uuid: str) -> Any:
-        """One of them."""
+    def Device(self, number: int) -> Any:  # noqa: N802 - its name there
+        """The only one that is to be seen."""
         return SimpleNamespace(
-            uuid=uuid,
-            set_current=lambda: self.log.append(f"current {uuid}"),
+            set_current=lambda: self.log.append(f"current {number}"),
             allocate=lambda size, stream: self.buffer(size) if stream else None,
             default_stream=CoreStream(self.log),
             create_stream=self.stream,
@@ -229,23 +227,26 @@ def test_data_go_to_the_device_and_back(opened: tuple[Cuda, Any]) -> None:
     assert (stream.handle, memory.size, str(host.content.dtype)) == (7, 8, "uint8")
 
 
-def test_the_device_is_found_by_its_uuid(core: Core) -> None:
-    """And made current; one that CUDA does not see is an error, unless there is only one to see."""
+def test_the_only_device_is_made_current(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process sees one; where CUDA's first is another one, that is an error."""
     assert open_cuda(GPU).name == "cuda-core"
-    assert core.log == ["current 2"]
-    with pytest.raises(DeviceError, match="CUDA sees 2 GPUs, and none is GPU-3; look at CUDA_VISIBLE_DEVICES"):
-        open_cuda(Device(slug="gpu", kind="gpu", name="a GPU", uuid="GPU-3"))
-    core.Device.get_all_devices = lambda: [core.device("1")]
-    open_cuda(Device(slug="gpu", kind="gpu", name="a GPU", uuid="MIG-GPU-3/1/0"))
+    assert core.log == ["current 0"]
+
+    def other(uuid: str) -> None:
+        raise DeviceError(f"measuring on {uuid}, but CUDA's first is another")
+
+    monkeypatch.setattr("pytest_infer.device.cuda_core.check_first", other)
+    with pytest.raises(DeviceError, match=r"^measuring on GPU-2, but CUDA's first is another$"):
+        open_cuda(GPU)
 
 
-def test_no_driver_is_an_error_in_words(core: Core) -> None:
+def test_no_driver_is_an_error_in_words(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the layer under it raises."""
 
-    def broken() -> Any:
+    def broken(_number: int) -> Any:
         raise RuntimeError("libcuda.so.1 is not there")
 
-    core.Device.get_all_devices = broken
+    monkeypatch.setattr(core, "Device", broken)
     with pytest.raises(DeviceError, match=r"CUDA can't be used here: libcuda\.so\.1 is not there"):
         open_cuda(GPU)
 
@@ -267,6 +268,15 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, error: Impo
     monkeypatch.delitem(sys.modules, "pycuda.driver", raising=False)
     monkeypatch.setattr("pytest_infer.device.cuda_core.import_module", fail)
     with pytest.raises(MissingDependencyError, match=rf"{package}.*pip install 'pytest-infer\[cuda\]'"):
+        open_cuda(GPU)
+
+
+def test_events_of_an_older_cuda_core(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before 1.0 the option had another name; before 0.5 nothing of it was where it is."""
+    monkeypatch.setattr(core, "EventOptions", lambda *, enable_timing: f"timing={enable_timing}")
+    open_cuda(GPU).stream().event()
+    monkeypatch.delattr(Core, "Device")
+    with pytest.raises(MissingDependencyError, match=r"cuda-core 0\.5 or later"):
         open_cuda(GPU)
 
 
@@ -350,8 +360,7 @@ def test_cuda_core_has_what_we_call() -> None:
     called: dict[Any, tuple[str, ...]] = {
         core: ("EventOptions", "LegacyPinnedMemoryResource"),
         core.Device: (
-            *("allocate", "create_event", "create_stream", "default_stream", "get_all_devices", "properties"),
-            *("set_current", "sync", "uuid"),
+            *("allocate", "create_event", "create_stream", "default_stream", "properties", "set_current", "sync"),
         ),
         core.Buffer: ("copy_to", "fill", "from_handle", "handle", "size"),
         core.Stream: ("create_graph_builder", "handle", "record", "sync"),

@@ -12,8 +12,7 @@ from pytest_infer.engines.torch.operations import graph_recorder
 from pytest_infer.errors import EngineBuildError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from contextlib import AbstractContextManager
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import torch
 
@@ -150,9 +149,16 @@ def compile_module(
     )
 
 
-def _no_warnings() -> AbstractContextManager[object]:
-    """PyTorch's compiler imports what PyTorch has deprecated: `-W error` must not make an error of that."""
-    return warnings.catch_warnings(action="ignore", category=DeprecationWarning)
+@contextlib.contextmanager
+def _no_warnings() -> Iterator[None]:
+    """`-W error` must not make an error of what is no fault of the user's.
+
+    PyTorch's compiler imports what PyTorch has deprecated, and recommends TF32 to who asked for fp32.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.filterwarnings("ignore", message="TensorFloat32 tensor cores")
+        yield
 
 
 def _reason(error: Exception) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import collections
 import contextlib
 import functools
-import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,14 +13,14 @@ import numpy as np
 from pytest_infer.engines.arithmetic import WIDE, kind_of, reconciled
 from pytest_infer.engines.signature import named_outputs
 from pytest_infer.engines.torch.graphed import Graphed
-from pytest_infer.engines.torch.launch import GraphLaunch, TorchLaunch
+from pytest_infer.engines.torch.launch import GraphLaunch, OnCpu, ThereAndBack, TorchLaunch
 from pytest_infer.engines.torch.operations import Operations, performed
 from pytest_infer.engines.truth import Proof
 from pytest_infer.errors import PrecisionRefusedError
 from pytest_infer.workload import Precision
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     import torch
@@ -53,27 +52,48 @@ class Conditions:
 
     def around(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """`function` under these conditions: each call sets what is otherwise now, and sets it back."""
+        calm, set_so = self.inside(function), self.settings
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            with set_so():
+                return calm(*args, **kwargs)
+
+        return call
+
+    def inside(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """`function` with what PyTorch keeps a call: no gradients, autocast or none. `settings` belong around it."""
         import torch
 
-        within: list[AbstractContextManager[Any]] = [torch.inference_mode()]
+        function = _inside(torch.inference_mode(), function)
         if self.autocast is not None:
-            within.append(torch.autocast(self.device, dtype=self.autocast))
-        elif torch.is_autocast_enabled(self.device):
-            within.append(torch.autocast(self.device, enabled=False))
-        if torch.get_num_threads() != self.threads:
-            within.append(_Setting(torch.get_num_threads, torch.set_num_threads, self.threads))
-        fine = {self.fp32, "none"} if self.device == "cpu" else {self.fp32}  # to cuDNN "none" means TF32
-        for switch in _fp32_switches(self.device):
-            if switch.fp32_precision not in fine:
-                read = functools.partial(getattr, switch, "fp32_precision")
-                within.append(_Setting(read, functools.partial(setattr, switch, "fp32_precision"), self.fp32))
-        for context in within:
-            function = _inside(context, function)
+            return _inside(torch.autocast(self.device, dtype=self.autocast), function)
+        if torch.is_autocast_enabled(self.device):
+            return _inside(torch.autocast(self.device, enabled=False), function)
         return function
+
+    @contextlib.contextmanager
+    def settings(self) -> Iterator[None]:
+        """What is set for the whole process, while in the body.
+
+        Around a measurement, not around each of its calls: another number of threads is another pool of them, made
+        anew each time that it is set.
+        """
+        import torch
+
+        with contextlib.ExitStack() as within:
+            if self.device == "cpu" and torch.get_num_threads() != self.threads:
+                within.enter_context(_Setting(torch.get_num_threads, torch.set_num_threads, self.threads))
+            fine = {self.fp32, "none"} if self.device == "cpu" else {self.fp32}  # to cuDNN "none" means TF32
+            for switch in _fp32_switches(self.device):
+                if switch.fp32_precision not in fine:
+                    read = functools.partial(getattr, switch, "fp32_precision")
+                    write = functools.partial(setattr, switch, "fp32_precision")
+                    within.enter_context(_Setting(read, write, self.fp32))
+            yield
 
 
 class _Setting(contextlib.AbstractContextManager[None]):
-    """One of PyTorch's settings, another one for a while; to be entered any number of times."""
+    """One of PyTorch's settings, another one for a while."""
 
     def __init__(self, read: Callable[[], Any], write: Callable[[Any], object], value: Any) -> None:
         self._read, self._write, self._value = read, write, value
@@ -202,25 +222,18 @@ class TorchEngine:
     def bind(self, rotation: Sequence[Arrays]) -> Callable[[], object]:
         """Make tensors of every set; each call runs the next one."""
         program = self._program
-        device = program.conditions.device
-        run = program.conditions.around(program.function)
+        conditions = program.conditions
+        run = conditions.inside(program.function)
         sets = [program.signature.arguments(tensors(one, program.dtype, "cpu")) for one in rotation]
         if program.stream is not None:
             if isinstance(program.function, Graphed):
-                return GraphLaunch(program.function, sets, program.stream, copied_out=arrays)
-            return TorchLaunch(run, sets, program.stream, copied_out=arrays)
-        following = itertools.cycle(sets).__next__
-
-        def on_cpu() -> object:
-            args, kwargs = following()
-            return run(*args, **kwargs)
-
-        def there_and_back() -> object:
-            args, kwargs = following()
-            moved = {name: one.to(device) for name, one in kwargs.items()}
-            return arrays(run(*(one.to(device) for one in args), **moved))  # to copy the outputs is to wait for them
-
-        return on_cpu if device == "cpu" else there_and_back
+                return GraphLaunch(program.function, sets, program.stream, conditions.settings, copied_out=arrays)
+            return TorchLaunch(run, sets, program.stream, conditions.settings, copied_out=arrays)
+        return (
+            OnCpu(run, sets, conditions.settings)
+            if conditions.device == "cpu"
+            else ThereAndBack(run, sets, conditions.settings, copied_out=arrays)
+        )
 
     def close(self) -> None:
         """Drop the module; twice is once."""
