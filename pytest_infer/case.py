@@ -10,7 +10,7 @@ from pytest_infer.benchmark.names import was_called
 from pytest_infer.benchmark.source import from_benchmark
 from pytest_infer.device.cpu import thread_count
 from pytest_infer.device.out_of_memory import empty_caches
-from pytest_infer.engines.open import EngineRequest, Surroundings, open_target
+from pytest_infer.engines.open import COLD, EngineRequest, Surroundings, open_target
 from pytest_infer.engines.registry import CALLABLE
 from pytest_infer.engines.target import CallableTarget, InferEngine
 from pytest_infer.errors import UsageError
@@ -67,6 +67,7 @@ class InferCase:
         self._open: list[Target] = []
         self._requests: dict[int, EngineRequest] = {}
         self._accuracy: dict[int, Accuracy] = {}
+        self._timed: set[int] = set()
         self._conditions = Conditions()
         self._check()
 
@@ -124,12 +125,14 @@ class InferCase:
         if not isinstance(target, InferEngine | CallableTarget):
             if not callable(target):
                 raise UsageError(f"infer.measure takes an engine or a callable, not {type(target).__name__}")
+            marked = self._engine_request(self.request)
             request = replace(
-                self._engine_request(self.request),
+                marked,
                 model=target,
                 backend=CALLABLE,
                 precision=None,
                 shapes={},
+                options={key: value for key, value in marked.options.items() if key == COLD},
                 calibration=None,
                 scenario=wanted,
             )
@@ -171,7 +174,7 @@ class InferCase:
             marked: whether the test has our marker, and so must have measured something.
 
         Raises:
-            UsageError: nothing was measured.
+            UsageError: nothing was measured, or not the engine whose accuracy was to be held.
         """
         called, disabled = was_called(benchmark), self._bench.settings.disabled
         if called and not disabled:
@@ -181,6 +184,12 @@ class InferCase:
         if marked and not self.measurements and not (called and disabled):
             raise UsageError(
                 "marked with infer, but nothing was measured: take the infer_engine fixture, or call infer.measure(...)"
+            )
+        budgets = self.request.budget.accuracy
+        if budgets and not called and self._accuracy.keys() - self._timed:
+            raise UsageError(
+                f"{budgets[0].key} is held for what is measured; infer.accuracy was asked of an engine that is not: "
+                "call infer.measure(engine) for it, too"
             )
 
     def around(self, loop: Callable[[], Any]) -> Any:
@@ -222,6 +231,7 @@ class InferCase:
         self.measurements.append(measurement)
 
     def _measured(self, target: Target, inputs: Any, *, name: str) -> Measurement:
+        self._timed.add(id(target))
         station = self._bench.station
         accuracy = self._accuracy.get(id(target))
         if station is None or station.first:  # fresh processes of one code compute alike: once is enough

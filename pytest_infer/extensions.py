@@ -60,7 +60,10 @@ class Extensions:
             return made
         ours = reporter_of(path)
         if ours is None:
-            raise UsageError(f"--infer-report={path}: this version writes .json, .html, .md and .txt")
+            raise UsageError(
+                f"--infer-report={path}: .json, .html, .md and .txt are written, and what a pytest_infer_make_reporter "
+                "hook makes"
+            )
         return ours
 
     def verdict(self, result: Result) -> None:

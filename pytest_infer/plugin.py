@@ -62,7 +62,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         )  # fmt: skip
     parser.addini("infer_update_baselines", "append or reset", default="")
     parser.addini("infer_update_reason", "why baselines are recorded; kept in the file", default="")
-    parser.addini("infer_against_links", "what a revision's work tree links from this checkout: paths", default="")
+    parser.addini("infer_against_links", "what a revision's work tree links from this checkout: paths", type="args")
     parser.addini("infer_session_prior", "declared spread of sessions, a fraction; calibrate replaces it", default="")
 
 

@@ -234,6 +234,8 @@ def _callable_target(request: EngineRequest) -> CallableTarget:
         raise UsageError(f"scenario={str(request.scenario)!r} is not available for a callable; single_stream is")
     if request.precision is not None or request.shapes or request.calibration is not None:
         raise UsageError("a callable computes as it is: precision, shapes and calibration are for models in files")
+    if unheard := sorted(request.own_options):
+        raise UsageError(f"options={{{unheard[0]!r}: ...}}: a callable takes no option but {COLD!r}; it runs as it is")
     return CallableTarget(
         function,
         workload=Workload(

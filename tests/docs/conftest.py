@@ -37,6 +37,7 @@ class Project:
         environment = os.environ | {
             "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}",
             "PYTEST_ADDOPTS": SHORT,
+            "OMP_NUM_THREADS": "1",  # threads that wait for each other on a busy machine would break any budget
             "TMPDIR": str(self.path.parent),
             "XDG_CACHE_HOME": str(self.path.parent / "cache"),
         }

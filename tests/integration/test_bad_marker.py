@@ -27,6 +27,7 @@ EXPECTED = {
     "test_open_shape": "input 'x' has dynamic dimensions 1 ('width') that nothing sets; give them with shapes=",
     "test_batch_of_fixed": "batch=2 was asked for",
     "test_callable_precision": "a callable computes as it is",
+    "test_callable_options": "options={'threads': ...}: a callable takes no option but 'cold_l2'",
     "test_scenario": "scenario='server' is not available on this backend (onnxruntime); it has single_stream",
     "test_metric": "the metric 'device' is not available on this backend yet",
 }
@@ -102,6 +103,9 @@ def test_bad_markers(suite: Suite) -> None:
 
         @infer(model=len, precision="fp32")
         def test_callable_precision(infer_engine): pass
+
+        @infer(model=len, options={"threads": 1})
+        def test_callable_options(infer_engine): pass
 
         @infer(model=LINEAR, scenario="server")
         def test_scenario(infer_engine): pass

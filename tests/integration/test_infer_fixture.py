@@ -77,6 +77,11 @@ def test_accuracy(suite: Suite) -> None:
         @infer_mark(model=np.float32, inputs=(0.1,), reference=np.float64, max_abs_error=1e-6)
         def test_callable(infer_engine): pass
 
+        @infer_mark(model="models/linear.onnx", options={"threads": 1}, min_cosine=0.9)
+        def test_held_by_nothing(infer, infer_engine):
+            infer.accuracy(infer_engine, inputs=X)
+            infer.measure(infer.engine("models/linear.onnx"), X[:1])
+
         @infer_mark(model="models/linear.onnx")
         def test_labels_of_another_number(infer, infer_engine):
             infer.accuracy(infer_engine, inputs=X, labels=[1, 2])
@@ -91,4 +96,5 @@ def test_accuracy(suite: Suite) -> None:
     cases = suite.cases()
     assert "top1 0 is below the budget min_top1=0.9" in cases["test_wrong_labels"].message
     assert "is below the budget min_cosine=0.999 (reference: " in cases["test_reference"].message
+    assert "min_cosine is held for what is measured" in cases["test_held_by_nothing"].text
     assert "the outputs can't be compared: labels need scores" in cases["test_labels_of_another_number"].text
