@@ -35,7 +35,7 @@ DEFAULTS = {
 """Every option that users are promised, as its ini key, with its default."""
 
 
-def read(line: dict[str, Any] | None = None, ini: dict[str, str] | None = None) -> Settings:
+def read(line: dict[str, Any] | None = None, ini: dict[str, Any] | None = None) -> Settings:
     """Settings of a command line and an ini file, by destination."""
     return read_settings(ROOT, (line or {}).get, lambda name: (ini or {}).get(name, ""))
 
