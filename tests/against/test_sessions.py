@@ -76,7 +76,7 @@ def test_another_model_file(suite: Suite) -> None:
     """Only the model's file changed: faster, and the file is named; several measurements are told apart by name."""
     pytest.importorskip("onnxruntime")
     (suite.path / "models").mkdir()
-    save_model(suite.path / "models" / "net.onnx", 1.0, layers=2_000)
+    save_model(suite.path / "models" / "net.onnx", 1.0, layers=300)
     suite.write(
         "test_model.py",
         """
