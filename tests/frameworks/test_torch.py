@@ -16,6 +16,7 @@ pytest.importorskip("torch", reason="the torch backend's extra")
 import torch
 from torch import nn
 
+from pytest_infer.engines.torch.engine import Conditions
 from tests.frameworks.conftest import THREADS
 from tests.frameworks.modules import Failing, Looking, Scaled, Silent, small
 
@@ -210,6 +211,22 @@ def test_settings_are_put_back(opened: Opened, monkeypatch: pytest.MonkeyPatch) 
     assert module.seen == {(threads + 1, True, False)}
     assert made == [threads + 1, threads]
     assert torch.get_num_threads() == threads
+
+
+@pytest.mark.parametrize("fp32", ["tf32", "ieee"])
+def test_switches_of_both_generations_agree(fp32: str) -> None:
+    """What still reads PyTorch's elder ones (Inductor does) is told the same, not that the two disagree."""
+    backends: Any = torch.backends
+
+    def seen() -> list[Any]:
+        new = [backends.cuda.matmul.fp32_precision, backends.cudnn.conv.fp32_precision]
+        return [*new, backends.cuda.matmul.allow_tf32, backends.cudnn.allow_tf32]
+
+    before = seen()
+    with Conditions(device="cuda", threads=1, autocast=None, fp32=fp32).settings():
+        assert seen() == [fp32, fp32, fp32 == "tf32", fp32 == "tf32"]
+    assert [value == "tf32" for value in seen()[:2]] == [value == "tf32" for value in before[:2]]
+    assert seen()[2:] == before[2:]
 
 
 def test_no_such_variant(opened: Opened) -> None:

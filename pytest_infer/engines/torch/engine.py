@@ -83,6 +83,8 @@ class Conditions:
         with contextlib.ExitStack() as within:
             if self.device == "cpu" and torch.get_num_threads() != self.threads:
                 within.enter_context(_Setting(torch.get_num_threads, torch.set_num_threads, self.threads))
+            for setting in _legacy_switches(self.device, tf32=self.fp32 == Precision.TF32):
+                within.enter_context(setting)
             fine = {self.fp32, "none"} if self.device == "cpu" else {self.fp32}  # to cuDNN "none" means TF32
             for switch in _fp32_switches(self.device):
                 if switch.fp32_precision not in fine:
@@ -122,6 +124,20 @@ def _fp32_switches(device: str) -> list[Any]:
     if device == "cpu":
         return [backends.mkldnn.matmul, backends.mkldnn.conv, backends.mkldnn.rnn]
     return [backends.cuda.matmul, backends.cudnn.conv, backends.cudnn.rnn]
+
+
+def _legacy_switches(device: str, *, tf32: bool) -> list[_Setting]:
+    """Their elder counterparts for CUDA: where the two disagree, libraries that still read these get an error."""
+    import torch
+
+    backends: Any = torch.backends
+    found = []
+    for owner in () if device == "cpu" else (backends.cuda.matmul, backends.cudnn):
+        read = functools.partial(getattr, owner, "allow_tf32")
+        with contextlib.suppress(RuntimeError):  # the user has made them disagree: they can't be put back so
+            read()
+            found.append(_Setting(read, functools.partial(setattr, owner, "allow_tf32"), tf32))
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
