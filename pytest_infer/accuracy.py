@@ -16,6 +16,8 @@ _MATRIX: Final = 2
 """Dimensions of scores: samples by classes."""
 _SMALLEST_SHARE: Final = 1e-6
 """Relative errors are taken over at least this share of the reference's largest magnitude: zeros have none."""
+_NO_NUMBERS: Final = frozenset("OSUTmM")
+"""Kinds of numpy's types: labels as text, a map for each sample, dates."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,22 +58,30 @@ def accuracy(
 ) -> Accuracy:
     """All figures that outputs (by name, scores first), reference outputs and labels allow.
 
+    Outputs are held against those of the same names, or in their order where the names are others. What is no number is
+    left out, and noted.
+
     Raises:
-        ValueError: shapes that don't fit each other.
+        ValueError: shapes that don't fit each other, or labels where nothing is left that could be scores.
     """
     broken = non_finite(outputs)
     if broken:
         return Accuracy(notes=notes, non_finite=broken)
-    mine = list(outputs.values())
+    numbers = _numbers(outputs)
+    if left_out := [repr(name) for name in outputs if name not in numbers]:
+        notes = (*notes, f"left out, since they are no numbers: {', '.join(left_out)}")
+    mine = list(numbers.values())
+    theirs = [] if reference is None else _like(numbers, _numbers(reference))
     figures: dict[str, float] = {}
-    if reference is not None:
-        theirs = list(reference.values())
+    if reference is not None and (mine or theirs):
         figures |= compare(mine, theirs)
         if labels is None and theirs[0].ndim == _MATRIX and theirs[0].shape[1] > 1:
             best = theirs[0].argmax(axis=1)
             figures |= {f"top{k}_drop": 1.0 - top_k(mine[0], best, k) for k in (1, 5)}
     if labels is not None:
-        figures |= against_labels(mine[0], labels, None if reference is None else next(iter(reference.values())))
+        if not mine:
+            raise ValueError("labels need scores, and none of the outputs are numbers")
+        figures |= against_labels(mine[0], labels, theirs[0] if theirs else None)
     return Accuracy(
         cosine=figures.get("cosine"),
         max_abs_error=figures.get("max_abs_error"),
@@ -82,6 +92,16 @@ def accuracy(
         top5_drop=figures.get("top5_drop"),
         notes=notes,
     )
+
+
+def _numbers(outputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    return {name: array for name, array in outputs.items() if array.dtype.kind not in _NO_NUMBERS}
+
+
+def _like(outputs: Mapping[str, NDArray[Any]], reference: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
+    """The reference's outputs in the order of `outputs`, if the names are the same."""
+    names = outputs if outputs.keys() == reference.keys() else reference
+    return [reference[name] for name in names]
 
 
 def compare(outputs: Sequence[NDArray[Any]], reference: Sequence[NDArray[Any]]) -> dict[str, float]:
@@ -127,12 +147,13 @@ def top_k(scores: NDArray[Any], labels: NDArray[Any], k: int) -> float:
     """The share of rows of `scores` (samples, classes) whose label is among the k highest.
 
     Raises:
-        ValueError: shapes that can't be scores and labels.
+        ValueError: shapes that can't be scores and labels, or labels that are no numbers of classes.
     """
     if scores.ndim != _MATRIX or labels.shape != scores.shape[:1]:
         raise ValueError(
             f"labels need scores (samples, classes) and one label a sample: {scores.shape}, {labels.shape}"
         )
+    labels = _classes(labels)
     if labels.size and not 0 <= int(labels.min()) <= int(labels.max()) < scores.shape[1]:
         raise ValueError(
             f"labels run from {labels.min()} to {labels.max()}, the classes from 0 to {scores.shape[1] - 1}"
@@ -140,6 +161,16 @@ def top_k(scores: NDArray[Any], labels: NDArray[Any], k: int) -> float:
     own = scores[np.arange(len(scores)), labels]
     # Ties count for the label: int8 scores tie often, and an engine equal to its reference must agree with it.
     return float(((scores > own[:, None]).sum(axis=1) < k).mean())
+
+
+def _classes(labels: NDArray[Any]) -> NDArray[Any]:
+    """Labels as whole numbers; files of labels often hold them as floats."""
+    whole = labels.dtype.kind == "f" and np.isfinite(labels).all() and (labels == np.trunc(labels)).all()
+    if not whole and labels.dtype.kind not in "iub":
+        raise ValueError(
+            f"labels are classes by number, counted from 0; of type {labels.dtype}, these are not all whole numbers"
+        )
+    return labels.astype(np.int64)
 
 
 def against_labels(

@@ -18,6 +18,7 @@ from pytest_infer.marker import parse
 from pytest_infer.measure.host_memory import PeakMemory
 from pytest_infer.measuring import UNAVAILABLE, Bench, Conditions, measure_target, run_once, watched
 from pytest_infer.on_gpu import telling_shortage
+from pytest_infer.precision import options_in
 from pytest_infer.referencing import hold
 
 if TYPE_CHECKING:
@@ -274,7 +275,9 @@ class InferCase:
 
     def _like(self, target: Target, model: Any, precision: Precision) -> Target:
         request = self._requests[id(target)]
-        return self._opened(replace(request, model=request.model if model is None else model, precision=precision))
+        options = options_in(precision, request.options)
+        model = request.model if model is None else model
+        return self._opened(replace(request, model=model, precision=precision, options=options))
 
     def _opened(self, request: EngineRequest) -> Target:
         around = Surroundings(

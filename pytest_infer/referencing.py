@@ -10,6 +10,7 @@ import numpy as np
 
 from pytest_infer.accuracy import Accuracy, accuracy
 from pytest_infer.engines.inputs import named
+from pytest_infer.engines.outputs import as_array
 from pytest_infer.engines.target import CallableTarget, InferEngine
 from pytest_infer.errors import PrecisionError, UsageError
 from pytest_infer.workload import Precision
@@ -56,7 +57,7 @@ def _expected(
     if not asked:
         reference = Precision.FP32
     if isinstance(reference, InferEngine):
-        return reference.run_all(inputs), f"reference: {reference!r}"
+        return reference.run_all(_cast(inputs, reference)), f"reference: {reference!r}"
     if callable(reference):
         return _as_outputs(
             reference(*named(inputs, engine.inputs, engine.workload.target).values()), engine.outputs
@@ -77,11 +78,24 @@ def _expected(
     try:
         if not isinstance(other, InferEngine):
             raise UsageError(f"reference={reference!r} is no engine")
-        return other.run_all(
-            inputs
-        ), f"reference: {'the same model' if model is None else Path(model).name} in {precision}"
+        theirs = other.run_all(_cast(inputs, other))
+        return theirs, f"reference: {'the same model' if model is None else Path(model).name} in {precision}"
     finally:
         other.close()
+
+
+def _cast(inputs: Any, engine: InferEngine) -> dict[str, Any]:
+    """The inputs by name, arrays of floats in the type that `engine` takes: in another precision it may be another."""
+    given = named(inputs, engine.inputs, engine.workload.target)
+    wanted = {spec.name: np.dtype(spec.dtype) for spec in engine.inputs}
+    return {
+        name: value.astype(wanted[name]) if _is_float(getattr(value, "dtype", None), wanted[name]) else value
+        for name, value in given.items()
+    }
+
+
+def _is_float(*dtypes: Any) -> bool:
+    return all(getattr(dtype, "kind", "") == "f" for dtype in dtypes)
 
 
 def _hold_callable(target: CallableTarget, reference: Any, inputs: Any, labels: Any) -> Accuracy:
@@ -99,10 +113,10 @@ def _hold_callable(target: CallableTarget, reference: Any, inputs: Any, labels: 
 
 def _as_outputs(value: Any, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
     if isinstance(value, dict):
-        return {str(key): np.asarray(item) for key, item in value.items()}
+        return {str(key): as_array(item) for key, item in value.items()}
     values = value if isinstance(value, tuple | list) else (value,)
     names = names if len(names) == len(values) else tuple(f"output {i}" for i in range(len(values)))
-    return {name: np.asarray(item) for name, item in zip(names, values, strict=True)}
+    return {name: as_array(item) for name, item in zip(names, values, strict=True)}
 
 
 def _accuracy(outputs: Outputs, expected: Outputs | None, labels: Any, note: str) -> Accuracy:

@@ -1,7 +1,8 @@
-"""From which compute capability on an NVIDIA GPU computes in a precision."""
+"""What an NVIDIA GPU computes in: from which compute capability on, and whether the environment lets it use TF32."""
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Final
 
 from pytest_infer.workload import Precision
@@ -21,6 +22,9 @@ FLOORS: Final[Mapping[Precision, tuple[int, int]]] = {
 """From the table "Hardware and Precision" of NVIDIA's TensorRT support matrix (int8 and fp16 as in that of TensorRT 8,
 the last one to list GPUs so old)."""
 
+TF32_OVERRIDE: Final = "NVIDIA_TF32_OVERRIDE"
+"""An environment variable: 0 forbids TF32 to all of NVIDIA's libraries, whatever else was chosen."""
+
 
 def capability(device: Device) -> tuple[int, int] | None:
     """A GPU's compute capability; None where nothing tells."""
@@ -35,3 +39,15 @@ def too_old(precision: Precision, device: Device) -> str | None:
         return None
     wanted, found = (".".join(map(str, one)) for one in (floor, has))
     return f"{precision} needs compute capability {wanted} or later, this GPU has {found}"
+
+
+def tf32_forbidden() -> bool:
+    """Whether the environment forbids TF32."""
+    return os.environ.get(TF32_OVERRIDE) == "0"
+
+
+def forbidden(precision: Precision) -> str | None:
+    """Why nothing computes in `precision` in this environment, or None."""
+    if precision is Precision.TF32 and tf32_forbidden():
+        return f"the environment variable {TF32_OVERRIDE}=0 forbids TF32"
+    return None

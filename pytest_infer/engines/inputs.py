@@ -10,6 +10,8 @@ import numpy as np
 from pytest_infer.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from numpy.typing import NDArray
 
     from pytest_infer.workload import TensorSpec
@@ -18,31 +20,29 @@ ROTATION: Final = 4
 """Distinct sets of generated inputs that a measurement goes through: one set would sit in the caches."""
 
 
-def rotation(given: Any, specs: Sequence[TensorSpec], where: str) -> list[dict[str, NDArray[Any]]]:
+def rotation(
+    given: Any, specs: Sequence[TensorSpec], where: str, counting: Collection[str] | None = None
+) -> list[dict[str, NDArray[Any]]]:
     """The input sets to measure on, each array of exactly its spec's shape.
 
     `given` is the user's: None, an array, a dict by name, a list of either (each a set), or a callable that gives one
     of these. A dict's value may be a `range` for an integer input: seeded integers are drawn from it. Batches smaller
-    than the spec's are repeated up to it.
+    than the spec's are repeated up to it, at the inputs that `filled` may repeat.
 
     Raises:
         UsageError: names, types or shapes that don't fit, or an integer input that nobody gave.
     """
     if callable(given):
         given = given()
+    rng = np.random.default_rng(20240501)
     if isinstance(given, list):
         if not given:
             raise UsageError(f"{where}: inputs=[] holds no input; leave it out or give at least one")
-        return [filled(one, specs, where) for one in given]
-    mapping = named(given, specs, where) if given is not None else {}
-    generated = [spec for spec in specs if isinstance(mapping.get(spec.name), range | None)]
-    if not generated:
-        return [filled(mapping, specs, where)]
-    rng = np.random.default_rng(20240501)
-    return [
-        filled({**mapping, **{s.name: _made_up(s, mapping.get(s.name), rng, where) for s in generated}}, specs, where)
-        for _ in range(ROTATION)
-    ]
+        return [filled(_drawn(named(one, specs, where), specs, rng, where), specs, where, counting) for one in given]
+    mapping: dict[str, Any] = {} if given is None else named(given, specs, where)
+    mapping |= {spec.name: None for spec in specs if spec.name not in mapping}
+    count = ROTATION if any(isinstance(value, range | None) for value in mapping.values()) else 1
+    return [filled(_drawn(mapping, specs, rng, where), specs, where, counting) for _ in range(count)]
 
 
 def named(given: Any, specs: Sequence[TensorSpec], where: str) -> dict[str, Any]:
@@ -61,34 +61,60 @@ def named(given: Any, specs: Sequence[TensorSpec], where: str) -> dict[str, Any]
     return dict(zip(names, values, strict=True))
 
 
-def filled(given: Any, specs: Sequence[TensorSpec], where: str) -> dict[str, NDArray[Any]]:
-    """`given` as arrays by name of exactly the specs' shapes, a smaller batch repeated up to the engine's."""
+def filled(
+    given: Any, specs: Sequence[TensorSpec], where: str, counting: Collection[str] | None = None
+) -> dict[str, NDArray[Any]]:
+    """`given` as arrays by name of exactly the specs' shapes, a smaller batch repeated up to the engine's.
+
+    Args:
+        given: the user's.
+        specs: what the engine takes.
+        where: the model, for messages.
+        counting: the inputs whose first dimension counts samples: the others must have their shape as it is. None for
+            all of them.
+    """
     mapping = named(given, specs, where)
     missing = [spec.name for spec in specs if spec.name not in mapping]
     if missing:
         raise UsageError(
             f"{where}: input {missing[0]!r} is missing; the model takes {', '.join(s.name for s in specs)}"
         )
-    return {spec.name: _repeated(_checked(mapping[spec.name], spec, where), spec) for spec in specs}
+    return {
+        spec.name: _repeated(_checked(mapping[spec.name], spec, where, smaller=_counts(spec, counting)), spec)
+        for spec in specs
+    }
 
 
-def batch_of(arrays: Mapping[str, NDArray[Any]], specs: Sequence[TensorSpec]) -> int | None:
-    """The first dimension that a call brings, where it is smaller than the engine's; None where nothing is.
+def batch_of(
+    arrays: Mapping[str, NDArray[Any]], specs: Sequence[TensorSpec], counting: Collection[str] | None = None
+) -> int | None:
+    """How many samples a call brings, where these are fewer than the engine's; None where they are not.
 
     Raises:
-        UsageError: the inputs bring different ones.
+        UsageError: the inputs that count samples bring different numbers of them.
     """
-    sizes = {
-        spec.name: int(np.asarray(arrays[spec.name]).shape[0])
-        for spec in specs
-        if spec.shape and np.asarray(arrays[spec.name]).shape[0] != spec.shape[0]
-    }
+    sizes = {spec.name: len(np.asarray(arrays[spec.name])) for spec in specs if _counts(spec, counting)}
+    if all(sizes.get(spec.name, size) == size for spec in specs for size in spec.shape[:1]):
+        return None
+    check_one_batch(sizes)
+    return next(iter(sizes.values()))
+
+
+def check_one_batch(sizes: Mapping[str, int]) -> None:
+    """See that the inputs of one call bring as many samples each.
+
+    Raises:
+        UsageError: they don't.
+    """
     if len(set(sizes.values())) > 1:
-        raise UsageError(f"the inputs of one call bring different batches: {sizes}")
-    return next(iter(sizes.values()), None)
+        raise UsageError(f"the inputs of one call bring different batches: {dict(sizes)}")
 
 
-def _checked(value: Any, spec: TensorSpec, where: str) -> NDArray[Any]:
+def _counts(spec: TensorSpec, counting: Collection[str] | None) -> bool:
+    return bool(spec.shape) and (counting is None or spec.name in counting)
+
+
+def _checked(value: Any, spec: TensorSpec, where: str, *, smaller: bool) -> NDArray[Any]:
     wanted = np.dtype(spec.dtype)
     try:
         array = np.asarray(value)
@@ -107,10 +133,10 @@ def _checked(value: Any, spec: TensorSpec, where: str) -> NDArray[Any]:
             f".astype({str(wanted)!r})"
         )
     fits = array.ndim == len(spec.shape) and array.shape[1:] == spec.shape[1:]
-    if not fits or (spec.shape and not 1 <= array.shape[0] <= int(spec.shape[0])):
+    if not fits or (spec.shape and not (1 if smaller else int(spec.shape[0])) <= array.shape[0] <= int(spec.shape[0])):
         raise UsageError(
             f"{where}: input {spec.name!r} has shape {list(array.shape)}, the engine takes {list(spec.shape)}"
-            + (" or a smaller first dimension" if spec.shape and int(spec.shape[0]) > 1 else "")
+            + (" or a smaller first dimension" if smaller and int(spec.shape[0]) > 1 else "")
         )
     return array
 
@@ -123,14 +149,22 @@ def _repeated(array: NDArray[Any], spec: TensorSpec) -> NDArray[Any]:
     return np.ascontiguousarray(np.concatenate([array] * times)[:wanted])
 
 
+def _drawn(
+    given: Mapping[str, Any], specs: Sequence[TensorSpec], rng: np.random.Generator, where: str
+) -> dict[str, Any]:
+    """`given` with an array in place of each range and of each None."""
+    open_ = [spec for spec in specs if spec.name in given and isinstance(given[spec.name], range | None)]
+    return {**given, **{spec.name: _made_up(spec, given[spec.name], rng, where) for spec in open_}}
+
+
 def _made_up(spec: TensorSpec, given: range | None, rng: np.random.Generator, where: str) -> NDArray[Any]:
     dtype = np.dtype(spec.dtype)
     shape = tuple(int(d) for d in spec.shape)
     if given is not None:
         if not given:
             raise UsageError(f"{where}: input {spec.name!r} is to be drawn from the empty {given!r}")
-        reach = np.iinfo(dtype) if dtype.kind in "iu" else np.finfo(dtype)
-        if min(given[0], given[-1]) < reach.min or max(given[0], given[-1]) > reach.max:
+        least, most = _reach(dtype)
+        if min(given[0], given[-1]) < least or max(given[0], given[-1]) > most:
             raise UsageError(f"{where}: {given!r} goes beyond {dtype}, the type of input {spec.name!r}")
         return (rng.integers(0, len(given), shape) * given.step + given.start).astype(dtype)
     if dtype.kind == "f":
@@ -139,3 +173,12 @@ def _made_up(spec: TensorSpec, given: range | None, rng: np.random.Generator, wh
         f"{where}: nobody gave the input {spec.name!r} of type {dtype}, and made-up integers would mean nothing; give "
         f"inputs={{{spec.name!r}: array}}, or a range to draw from: inputs={{{spec.name!r}: range(0, 1000)}}"
     )
+
+
+def _reach(dtype: np.dtype[Any]) -> tuple[float, float]:
+    """The least and the largest number of a type; of the truth values 0 and 1."""
+    if dtype.kind == "b":
+        return 0, 1
+    if dtype.kind in "iu":
+        return int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
+    return float(np.finfo(dtype).min), float(np.finfo(dtype).max)

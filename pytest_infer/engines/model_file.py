@@ -5,13 +5,16 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pytest_infer.errors import UsageError
-from pytest_infer.precision import recognise
+from pytest_infer.precision.model import open_first, read
+from pytest_infer.precision.recognise import parts, recognise_graph
 
 if TYPE_CHECKING:
+    from pytest_infer.precision import Unconvertible
     from pytest_infer.workload import Precision
 
 _CHUNK: Final = 1 << 20
@@ -32,14 +35,39 @@ def find_model(name: str | os.PathLike[str], test_folder: Path, root: Path) -> P
     )
 
 
-def own_precision(path: Path) -> Precision:
-    """The arithmetic that the model itself is in: what it runs in where a test asks for none."""
-    return _own_precision(path, *_state(path))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """What a model file tells of its network.
+
+    Attributes:
+        precision: the arithmetic that it is in: what it runs in where a test asks for none.
+        parts: what else its numbers are in, see `precision.recognise.parts`.
+        open_first: the inputs whose first dimension it leaves open.
+    """
+
+    precision: Precision | Unconvertible
+    parts: frozenset[str]
+    open_first: frozenset[str]
+
+
+def content_of(path: Path) -> Content:
+    """What the file tells.
+
+    Raises:
+        EngineBuildError: it is no ONNX.
+    """
+    return _content(path, *_state(path))
+
+
+def own_precision(path: Path) -> Precision | Unconvertible:
+    """The arithmetic that the model itself is in."""
+    return content_of(path).precision
 
 
 @functools.lru_cache(maxsize=64)
-def _own_precision(path: Path, _mtime_ns: int, _size: int) -> Precision:
-    return recognise(path)
+def _content(path: Path, _mtime_ns: int, _size: int) -> Content:
+    graph = read(path, weights=False).graph
+    return Content(precision=recognise_graph(graph), parts=parts(graph), open_first=open_first(graph))
 
 
 def model_digest(path: Path) -> str:

@@ -10,17 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_infer.engines.base import BuildRequest, CompileRequest, CompilingBackend
-from pytest_infer.engines.model_file import find_model, model_digest, own_precision
+from pytest_infer.engines.known import QUANTIZED, Known, content_if_told, of_file, of_object
+from pytest_infer.engines.model_file import find_model, model_digest
 from pytest_infer.engines.registry import CALLABLE
+from pytest_infer.engines.shapes import counting
 from pytest_infer.engines.target import CallableTarget, InferEngine
-from pytest_infer.engines.truth import hold
+from pytest_infer.engines.truth import PROOF_VERSION, hold
 from pytest_infer.errors import EngineBuildError, PrecisionError, PrecisionRefusedError, UsageError
-from pytest_infer.precision import TRANSFORM_VERSION, CalibrationSet
+from pytest_infer.precision import TRANSFORM_VERSION, CalibrationSet, Unconvertible
 from pytest_infer.precision.model import inputs
 from pytest_infer.workload import Precision, Scenario, Workload
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from pytest_infer.device.fingerprint import Device
     from pytest_infer.engines.base import Backend, LoadedEngine
@@ -100,11 +102,13 @@ def open_target(request: EngineRequest, around: Surroundings) -> InferEngine | C
             "leave backend out to measure a callable as it is"
         )
     model = find_model(request.model, around.test_folder, around.root)
-    precision = request.precision or own_precision(model)
+    content = content_if_told(model, request.precision)
+    own = None if content is None else content.precision
+    precision = request.precision or (own if isinstance(own, Precision) else Precision.FP32)
     _check_precision(backend, precision, around.device)
     with tempfile.TemporaryDirectory(prefix="pytest-infer-calibration-") as spool:
         samples = None
-        if precision in {Precision.INT8, Precision.FP8} and request.calibration is not None:
+        if precision in QUANTIZED and request.calibration is not None:
             samples = CalibrationSet.spool(request.calibration, Path(spool), inputs(model))
         build = BuildRequest(
             model=model,
@@ -117,16 +121,20 @@ def open_target(request: EngineRequest, around: Surroundings) -> InferEngine | C
             ranges=around.plans.ranges,
             threads=around.threads,
             scenario=request.scenario,
+            as_it_is=request.precision is None and isinstance(own, Unconvertible),
         )
-        return _open(backend, build, request, around)
+        return _open(backend, build, request, around, of_file(build, content))
 
 
-def _open(backend: Backend, build: BuildRequest, request: EngineRequest, around: Surroundings) -> InferEngine:
-    digest = model_digest(build.model)
+def _open(
+    backend: Backend, build: BuildRequest, request: EngineRequest, around: Surroundings, known: Known
+) -> InferEngine:
     key = {
-        "model": digest,
-        "precision": str(build.precision),
+        "model": known.digest,
+        "precision": str(known.precision),
         "transform": TRANSFORM_VERSION,
+        "converters": known.converters,
+        "proof": PROOF_VERSION,
         "backend": backend.name,
         "calibration": None if build.calibration is None else build.calibration.digest,
         "device": dict(around.device.identity),
@@ -144,7 +152,7 @@ def _open(backend: Backend, build: BuildRequest, request: EngineRequest, around:
     loaded = backend.load(build, plan)
     load_ms = (time.perf_counter() - begun) * 1e3
     costs = {"build": plan.build_s, "load": load_ms, "engine_size": plan.size_mb}
-    return _engine(loaded, request, build, costs, finish(), digest)
+    return _engine(loaded, request, build, costs, finish(), known)
 
 
 def _compiled(backend: CompilingBackend, request: EngineRequest, around: Surroundings) -> InferEngine:
@@ -175,8 +183,8 @@ def _compiled(backend: CompilingBackend, request: EngineRequest, around: Surroun
     begun = time.perf_counter()
     loaded = backend.compile(build)
     costs = {"build": time.perf_counter() - begun}
-    digest = model_digest(model) if isinstance(model, Path) else None
-    return _engine(loaded, request, build, costs, finish(), digest)
+    known = of_object(model_digest(model) if isinstance(model, Path) else None, precision)
+    return _engine(loaded, request, build, costs, finish(), known)
 
 
 def _engine(
@@ -185,7 +193,7 @@ def _engine(
     build: BuildRequest | CompileRequest,
     costs: dict[str, float],
     memory: tuple[float, float] | None,
-    digest: str | None,
+    known: Known,
 ) -> InferEngine:
     """The engine, if it is what was asked for.
 
@@ -194,7 +202,7 @@ def _engine(
     """
     target = _name(build.model)
     try:
-        proved = hold(loaded.proof, build.precision, target)
+        proved = hold(loaded.proof, known.precision, target, beside=known.beside)
     except PrecisionError:
         loaded.close()
         raise
@@ -203,17 +211,18 @@ def _engine(
         workload=Workload(
             target=target,
             backend=request.backend,
-            precision=build.precision,
-            batch=build.batch or _batch(loaded.inputs[0].shape if loaded.inputs else ()),
+            precision=known.precision if isinstance(known.precision, Precision) else None,
+            batch=build.batch or _batch(loaded, known.open_first),
             inputs=loaded.inputs,
             scenario=request.scenario,
             options={"threads": build.threads, **request.meaning},
         ),
         costs={**costs, **loaded.costs},
         facts={**proved, **loaded.facts},
-        model_digest=digest,
+        model_digest=known.digest,
         load_memory_mb=memory,
         given_inputs=request.inputs,
+        open_first=known.open_first,
     )
 
 
@@ -222,8 +231,10 @@ def _check_precision(backend: Backend | CompilingBackend, precision: Precision, 
         raise PrecisionRefusedError(f"{precision} on {device.name}: {reason}")
 
 
-def _batch(shape: tuple[int | str, ...]) -> int | None:
-    return int(shape[0]) if shape else None
+def _batch(loaded: LoadedEngine, open_first: Collection[str] | None) -> int | None:
+    """How many samples a run takes; where no input is known to count them, the first one's first dimension."""
+    batch, _ = counting(loaded.inputs, open_first, None)
+    return batch if batch is not None else counting(loaded.inputs, None, None)[0]
 
 
 def _callable_target(request: EngineRequest) -> CallableTarget:

@@ -17,7 +17,7 @@ from pytest_infer.engines.base import BuiltPlan
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-_LAYOUT: Final = 2
+_LAYOUT: Final = 3
 """Part of every key: raise it when what lies in an entry is read otherwise than it was written."""
 _ENTRY: Final = "entry.json"
 _PLAN: Final = "plan"

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_infer.engines.inputs import batch_of, filled, named, rotation
+from pytest_infer.engines.inputs import batch_of, check_one_batch, filled, named, rotation
+from pytest_infer.engines.shapes import counting
 from pytest_infer.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from contextlib import AbstractContextManager
 
     from numpy.typing import NDArray
@@ -25,7 +26,7 @@ class InferEngine:
     """An engine that is built and loaded. Call it with arrays, or a dict of them, and get arrays.
 
     One output comes as an array, several as a tuple in the model's order. A batch smaller than the engine's is padded
-    and its outputs cut back.
+    and its outputs cut back; inputs that don't count samples have their exact shape.
 
     Attributes:
         workload: what a measurement of this engine means.
@@ -46,6 +47,7 @@ class InferEngine:
         model_digest: str | None,
         load_memory_mb: tuple[float, float] | None,
         given_inputs: Any = None,
+        open_first: Collection[str] | None = None,
     ) -> None:
         self.workload = workload
         self.costs = dict(costs)
@@ -55,6 +57,7 @@ class InferEngine:
         self.guard: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext
         self._loaded = loaded
         self._given = given_inputs
+        self._batch, self._counting = counting(loaded.inputs, open_first, workload.batch)
         self._last: dict[str, NDArray[Any]] | None = None
 
     def __repr__(self) -> str:
@@ -89,28 +92,29 @@ class InferEngine:
         """
         given = inputs[0] if len(inputs) == 1 else inputs
         mapping = named(given, self.inputs, self.workload.target)
-        arrays = filled(mapping, self.inputs, self.workload.target)
-        self._last = arrays
-        outputs = self._cut(self._infer(arrays), batch_of(mapping, self.inputs))
+        self._last, batch = self._prepared(mapping)
+        outputs = self._cut(self._infer(self._last), batch)
         values = tuple(outputs[name] for name in self.outputs)
         return values[0] if len(values) == 1 else values
 
     def run_all(self, inputs: Any) -> dict[str, NDArray[Any]]:
-        """Outputs for any number of samples, taken through the engine batch by batch; `inputs` is left as the last."""
+        """Outputs for any number of samples, taken through the engine batch by batch. It is measured on what it was.
+
+        Raises:
+            UsageError: inputs that don't fit, also by their number where the model has a fixed one.
+        """
         arrays = {name: np.asarray(value) for name, value in named(inputs, self.inputs, self.workload.target).items()}
-        batch = int(self.inputs[0].shape[0]) if self.inputs and self.inputs[0].shape else 1
-        total = next(iter(arrays.values())).shape[0] if arrays and next(iter(arrays.values())).ndim else 1
-        if total <= batch:
-            pieces = [self._run(arrays)]
-        else:
-            pieces = [
-                self._run({name: array[i : i + batch] for name, array in arrays.items()})
-                for i in range(0, total, batch)
-            ]
-        return {
-            name: np.concatenate([p[name] for p in pieces]) if len(pieces) > 1 else pieces[0][name]
-            for name in self.outputs
-        }
+        batch, names = (self._batch, self._counting) if self._counting else self._repeating(arrays)
+        sizes = {name: len(array) for name, array in arrays.items() if name in names and array.ndim}
+        check_one_batch(sizes)
+        total = next(iter(sizes.values()), 0)
+        if batch is None or total <= batch:
+            return self._run(arrays)
+        pieces = [
+            self._run({n: a[i : i + batch] if n in names else a for n, a in arrays.items()})
+            for i in range(0, total, batch)
+        ]
+        return {name: _joined([piece[name] for piece in pieces]) for name in self.outputs}
 
     def runnable(self, inputs: Any = None) -> Callable[[], object]:
         """A callable for the loop: buffers bound, on `inputs`, else the last ones, else the marker's, else made up."""
@@ -120,15 +124,33 @@ class InferEngine:
         """The input sets that a measurement goes through."""
         if inputs is None and self._last is not None:
             return [self._last]
-        return rotation(self._given if inputs is None else inputs, self.inputs, self.workload.target)
+        given = self._given if inputs is None else inputs
+        return rotation(given, self.inputs, self.workload.target, self._counting)
 
     def close(self) -> None:
         """Give back what it holds."""
         self._loaded.close()
 
+    def _repeating(self, arrays: Mapping[str, NDArray[Any]]) -> tuple[int | None, frozenset[str]]:
+        """Where a model has fixed its first dimensions: how many samples fill them, and which inputs bring more."""
+        more = {
+            spec.name: int(spec.shape[0])
+            for spec in self.inputs
+            if spec.shape and spec.name in arrays and arrays[spec.name].ndim == len(spec.shape)
+            if len(arrays[spec.name]) > int(spec.shape[0]) > 0
+        }
+        if len(set(more.values())) != 1 or any(len(arrays[name]) % size for name, size in more.items()):
+            return None, frozenset()
+        return next(iter(more.values())), frozenset(more)
+
     def _run(self, mapping: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
-        arrays = filled(mapping, self.inputs, self.workload.target)
-        return self._cut(self._infer(arrays), batch_of(mapping, self.inputs))
+        arrays, batch = self._prepared(mapping)
+        return self._cut(self._infer(arrays), batch)
+
+    def _prepared(self, mapping: Mapping[str, Any]) -> tuple[dict[str, NDArray[Any]], int | None]:
+        """What goes in, and how many samples of it count; None where all do."""
+        arrays = filled(mapping, self.inputs, self.workload.target, self._counting)
+        return arrays, batch_of(mapping, self.inputs, self._counting)
 
     def _infer(self, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         with self.guard():
@@ -137,8 +159,7 @@ class InferEngine:
     def _cut(self, outputs: dict[str, NDArray[Any]], batch: int | None) -> dict[str, NDArray[Any]]:
         if batch is None:
             return outputs
-        full = self.inputs[0].shape[0]
-        return {n: a[:batch] if a.ndim and a.shape[0] == full else a for n, a in outputs.items()}
+        return {n: a[:batch] if a.ndim and a.shape[0] == self._batch else a for n, a in outputs.items()}
 
 
 class CallableTarget:
@@ -208,6 +229,12 @@ class CallableTarget:
 
 
 Target = InferEngine | CallableTarget
+
+
+def _joined(pieces: list[NDArray[Any]]) -> NDArray[Any]:
+    """The pieces of one output behind each other; those without a dimension make one."""
+    joined: NDArray[Any] = np.concatenate([np.atleast_1d(piece) for piece in pieces])
+    return joined
 
 
 def _arguments(given: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from pytest_infer.errors import PrecisionError, UsageError
 from pytest_infer.precision.calibration import METHODS, CalibrationSet
-from pytest_infer.precision.options import CONVERSION_OPTIONS, ConversionOptions, conversion_options
-from pytest_infer.precision.recognise import recognise
+from pytest_infer.precision.options import CONVERSION_OPTIONS, ConversionOptions, conversion_options, options_in
+from pytest_infer.precision.recognise import Unconvertible, recognise
 from pytest_infer.workload import Precision
 
 if TYPE_CHECKING:
@@ -22,12 +23,15 @@ __all__ = [
     "CalibrationSet",
     "Conversion",
     "ConversionOptions",
+    "Unconvertible",
     "conversion_options",
     "convert",
+    "converters",
+    "options_in",
     "recognise",
 ]
 
-TRANSFORM_VERSION: Final = 2
+TRANSFORM_VERSION: Final = 3
 """Part of a plan's identity: raise it whenever the same model and samples would give another file."""
 
 
@@ -83,9 +87,14 @@ def convert(
     from pytest_infer.precision.narrow import to_16_bits
 
     options = options or ConversionOptions()
-    found, wanted = recognise(model), Precision.FP32 if precision is Precision.TF32 else precision
+    found, wanted = recognise(model), _written(precision)
     if found is wanted:
         return Conversion(path=model, converted=False)
+    if isinstance(found, Unconvertible):
+        raise PrecisionError(
+            f"{model} is in {found}, of which no {precision} is made; convert it to fp32 first. Where no precision is "
+            "asked, ONNX Runtime measures it as it is, on the CPU or on CUDA"
+        )
     if found is not Precision.FP32:
         raise PrecisionError(f"{model} already is {found}, which can't be made into {precision}; give the fp32 model")
     if wanted in {Precision.FP16, Precision.BF16}:
@@ -107,3 +116,32 @@ def convert(
     else:
         nodes, left = to_int8(model, target, calibration, options, method=method, symmetric=symmetric, kept=ranges)
     return Conversion(path=target, converted=True, nodes=nodes, left=left)
+
+
+def converters(found: Precision | Unconvertible, precision: Precision) -> dict[str, str]:
+    """What a conversion of a model depends on beside the model and what is asked: its packages, by version.
+
+    None where nothing is converted.
+
+    Args:
+        found: what the model is in.
+        precision: what is asked.
+    """
+    wanted = _written(precision)
+    if found is wanted:
+        return {}
+    packages = ("onnx", "onnxruntime") if wanted in {Precision.INT8, Precision.FP8} else ("onnx",)
+    return {package: _version(package) for package in packages}
+
+
+def _written(precision: Precision) -> Precision:
+    """What a file is in: tf32 is how products of fp32 are computed."""
+    return Precision.FP32 if precision is Precision.TF32 else precision
+
+
+def _version(package: str) -> str:
+    """What is installed; nothing where it is missing: whoever needs it says so."""
+    try:
+        return str(importlib.import_module(package).__version__)
+    except ImportError:
+        return ""

@@ -65,6 +65,17 @@ def inputs(path: Path) -> tuple[TensorSpec, ...]:
     )
 
 
+def output_names(path: Path) -> tuple[str, ...]:
+    """What the model in `path` gives, in its order."""
+    return tuple(value.name for value in read(path, weights=False).graph.output)
+
+
+def open_first(graph: onnx.GraphProto) -> frozenset[str]:
+    """The inputs whose first dimension the model leaves open: it counts samples."""
+    shapes = {value.name: value.type.tensor_type.shape.dim for value in graph.input}
+    return frozenset(name for name, dims in shapes.items() if dims and not dims[0].HasField("dim_value"))
+
+
 def write(model: onnx.ModelProto, target: Path) -> None:
     """Write `model`; its weights go into a file beside it (the same name and `.data`) where one can't hold them all.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pytest_infer.errors import UsageError
 from pytest_infer.precision.model import every_node
+from pytest_infer.workload import Precision
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -63,6 +64,19 @@ def conversion_options(options: Mapping[str, Any]) -> ConversionOptions:
         exclude_ops=_names(options, "exclude_ops"),
         exclude_nodes=_names(options, "exclude_nodes"),
     )
+
+
+def options_in(precision: Precision, options: Mapping[str, Any]) -> dict[str, Any]:
+    """A backend's `options` for the same model in `precision`: less those that are of other precisions alone.
+
+    `keep_io` is of 16 bits; `tf32` stands beside a precision narrower than fp32.
+    """
+    foreign = set()
+    if precision not in {Precision.FP16, Precision.BF16}:
+        foreign.add("keep_io")
+    if precision in {Precision.FP32, Precision.TF32}:
+        foreign.add("tf32")
+    return {name: value for name, value in options.items() if name not in foreign}
 
 
 def _flag(options: Mapping[str, Any], name: str) -> bool:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from pytest_infer.errors import EngineBuildError
-from pytest_infer.precision.model import LARGEST_BYTES, external_files, session, size_bytes
+from pytest_infer.precision.model import LARGEST_BYTES, external_files, runtime, session, size_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,10 +49,13 @@ def tensor_ranges(
         folder: for what has to be written meanwhile.
         kept: the folder of ranges that were found before; None keeps none.
     """
+    import onnx
+
     symmetric = symmetric and method == "percentile"
     if kept is None:
         return _found(model, samples, method, symmetric=symmetric, folder=folder)
-    digest = hashlib.sha256(f"{_VERSION} {method} {symmetric} {samples.digest}".encode())
+    makers = f"onnx {onnx.__version__} onnxruntime {runtime(model).__version__}"
+    digest = hashlib.sha256(f"{_VERSION} {makers} {method} {symmetric} {samples.digest}".encode())
     for path in (model, *external_files(model)):
         with path.open("rb") as content:
             digest.update(hashlib.file_digest(content, "sha256").digest())

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from pytest_infer.engines.arithmetic import kind_of, reconciled
+from pytest_infer.engines.registry import find_backend
 from pytest_infer.workload import Precision
+from tests.frameworks.conftest import CPU
 
 WIDENED = "bf16 widened to fp32"
 
@@ -34,3 +38,14 @@ def test_kinds() -> None:
     assert {kind_of(name) for name in ("float8_e4m3fn", "torch.float8_e5m2", "f8e4m3fn")} == {"fp8"}
     assert [kind_of(name) for name in ("torch.quint8", "s8", "bf16", "half")] == ["int8", "int8", "bf16", None]
     assert [kind_of(name) for name in ("int64", "torch.bool", "pred", None)] == [None] * 4
+
+
+@pytest.mark.parametrize("backend", ["torch", "jax"])
+def test_tf32_by_the_environment(monkeypatch: pytest.MonkeyPatch, backend: str) -> None:
+    """What the environment forbids to all of NVIDIA's libraries is refused, GPU or not."""
+    pytest.importorskip(backend, reason=f"the {backend} backend's extra")
+    gpu = dataclasses.replace(CPU, kind="gpu")
+    monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "0")
+    on_gpu = find_backend(f"{backend}:cuda")
+    assert "NVIDIA_TF32_OVERRIDE=0 forbids TF32" in str(on_gpu.refuses(Precision.TF32, gpu))
+    assert "TF32" not in str(on_gpu.refuses(Precision.FP32, gpu))

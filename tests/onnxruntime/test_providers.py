@@ -16,6 +16,7 @@ from pytest_infer.engines.onnxruntime.providers import (
     OPENVINO,
     TENSORRT,
     TENSORRT_RTX,
+    check_provider_options,
     find_provider,
     provider_options,
     refusal,
@@ -131,13 +132,16 @@ def test_tf32_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (CUDA, "fp32", False, {"device_id": "0", "use_tf32": "0"}),
         (CUDA, "tf32", True, {"device_id": "0", "use_tf32": "1", "enable_cuda_graph": "1"}),
-        (TENSORRT, "fp16", True, {"device_id": "0", "trt_fp16_enable": "1", "trt_cuda_graph_enable": "1"}),
-        (TENSORRT, "int8", False, {"device_id": "0", "trt_int8_enable": "1"}),
+        (TENSORRT, "fp16", True, {"device_id": "0", "trt_cuda_graph_enable": "1"}),
+        (TENSORRT, "int8", False, {"device_id": "0"}),
         (OPENVINO, "fp32", False, {"num_of_threads": "2"}),
     ],
 )
 def test_provider_options(provider: str, precision: str, *, cuda_graph: bool, wanted: dict[str, str]) -> None:
-    """Precision and CUDA graph become the provider's own options; the user's are added."""
+    """Precision and CUDA graph become the provider's own options; the user's are added.
+
+    TensorRT takes its precision from the model's types: told of one, ONNX Runtime would take them for hints.
+    """
     made = provider_options(provider, Precision(precision), {"mine": 1}, threads=2, cuda_graph=cuda_graph)
     assert made == {**wanted, "mine": "1"}
 
@@ -148,7 +152,10 @@ def test_provider_options(provider: str, precision: str, *, cuda_graph: bool, wa
         ({"provider_options": {"use_tf32": 1}}, "precision sets that"),
         ({"provider_options": {"device_id": 1}}, "--infer-gpu sets that"),
         ({"provider_options": {"load_config": '{"CPU": {"INFERENCE_PRECISION_HINT": "bf16"}}'}}, "precision sets that"),
+        ({"provider_options": {"trt_fp16_enable": 1}}, "precision sets that"),
+        ({"provider_options": {"device_type": "GPU"}}, "another device would stand under its name; .*openvino:GPU"),
         ({"provider_options": "fast"}, "a dict of the provider's options"),
+        ({"config": {"mlas.enable_gemm_fastmath_arm64_bfloat16": "1"}}, "precision sets that; leave it out"),
         ({"cuda_graph": True}, "has no CUDA graphs"),
         ({"cuda_graph": 1}, "True or False"),
         ({"allow_fallback": True}, "what others fall back to"),
@@ -175,6 +182,31 @@ def test_the_cpu_for_cuda(opened: Open, network: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(ort, "get_available_providers", lambda: [CUDA, CPU])
     with pytest.raises(InferError, match=f"{CUDA} could not be loaded, and {CPU} would run instead|{REFUSES}"):
         opened(network, backend="onnxruntime:cuda", device=GPU)
+
+
+def test_libraries_of_pips_packages(
+    opened: Open, network: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """An NVIDIA provider is let find them before a session opens, in silence; for the CPU nothing is loaded."""
+    asked = []
+
+    def preload() -> None:
+        asked.append("CUDA")
+        print("Failed to load libcudart.so.12")  # noqa: T201 - as it does
+
+    monkeypatch.setattr(ort, "preload_dlls", preload, raising=False)
+    opened(network)
+    assert not asked
+    monkeypatch.setattr(ort, "get_available_providers", lambda: [CUDA, CPU])
+    with pytest.raises(InferError):
+        opened(network, backend="onnxruntime:cuda", device=GPU)
+    assert asked == ["CUDA"]
+    assert "libcudart" not in capfd.readouterr().out
+
+
+def test_the_openvino_provider_may_be_told_of_the_cpu() -> None:
+    """That is where it is measured."""
+    check_provider_options({"device_type": "CPU", "num_streams": 1})
 
 
 @needs_azure

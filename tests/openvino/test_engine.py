@@ -11,7 +11,7 @@ import pytest
 from pytest_infer.engines.registry import find_backend
 from pytest_infer.errors import EngineBuildError, UsageError
 from tests.openvino import models
-from tests.precision.models import addition, convolution, run
+from tests.precision.models import addition, convolution, run, samples
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -42,6 +42,25 @@ def test_types(opened: Open, tmp_path: Path) -> None:
     for found, right in zip(engine(given), opened(path, backend="onnxruntime", batch=2)(given), strict=True):
         assert found.dtype == right.dtype
         assert (found == right).all()
+
+
+def test_names(opened: Open, tmp_path: Path) -> None:
+    """They are the model's, also where OpenVINO knows an input by the name of what it is handed on as, too."""
+    nodes = [
+        models.node("Identity", ["z"], ["handed_on"]),
+        models.node("Sub", ["handed_on", "x"], ["y"]),
+        models.node("Identity", ["y"], ["b"]),
+    ]
+    outputs = ["y", "x", "b"]
+    ports = [[models.value(name, "n", 2) for name in names] for names in ("xz", outputs)]
+    engine = opened(models.save(tmp_path / "names.onnx", nodes, *ports), batch=2)
+    assert [spec.name for spec in engine.inputs] == ["x", "z"]
+    assert engine.outputs == tuple(outputs)
+    z, x = np.full((2, 2), 5, np.float32), np.array([[1, 2], [3, 4]], np.float32)
+    for found, right in zip(engine({"z": z, "x": x}), (z - x, x, z - x), strict=True):
+        assert (found == right).all()
+    bound: Any = engine.runnable([{"z": z, "x": x}])
+    assert (bound()["y"] == z - x).all()
 
 
 def test_shapes(opened: Open, tmp_path: Path) -> None:
@@ -121,6 +140,22 @@ def test_plan(opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         opened(network, **other)
         opened(network, **other)
         assert len(built) == 1, other
+
+
+@pytest.mark.parametrize(("precision", "again"), [("int8", 1), ("fp32", 0)])
+def test_another_converter(
+    opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: str, again: int
+) -> None:
+    """A plan of a network that ONNX Runtime quantized is not one that another version would have quantized."""
+    ort = pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
+    network = convolution(tmp_path / "network.onnx")
+    calibration = samples() if precision == "int8" else None
+    plans = tmp_path / "plans"
+    opened(network, precision, calibration=calibration)
+    before = len(list(plans.glob("*/entry.json")))
+    monkeypatch.setattr(ort, "__version__", "99.0")
+    opened(network, precision, calibration=calibration)
+    assert len(list(plans.glob("*/entry.json"))) == before + again
 
 
 def test_external_data(opened: Open, tmp_path: Path) -> None:

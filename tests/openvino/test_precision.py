@@ -14,7 +14,7 @@ from pytest_infer.errors import PrecisionError, UsageError
 from pytest_infer.precision import Conversion, convert
 from pytest_infer.workload import Precision
 from tests.openvino import models
-from tests.precision.models import convolution, run, samples
+from tests.precision.models import addition, convolution, product, run, samples
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -144,3 +144,18 @@ def test_mute(opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(runtime_model, "_nodes", lambda _: [{"name": "all"}])
     with pytest.raises(PrecisionError, match="nobody can tell what it computes in"):
         opened(models.product(tmp_path / "product.onnx"))
+
+
+def test_fp64(opened: Open, tmp_path: Path) -> None:
+    """OpenVINO would compute it in fp32: it is refused, told as what it is, with the way out."""
+    model = product(tmp_path / "double.onnx", np.float64)
+    for precision in (None, "fp32"):
+        with pytest.raises(PrecisionError, match="is in fp64, of which no fp32 is made; convert it to fp32 first"):
+            opened(model, precision)
+
+
+def test_nothing_heavy(opened: Open, tmp_path: Path) -> None:
+    """A network that multiplies nothing shows no other precision than fp32."""
+    assert opened(addition(tmp_path / "sum.onnx"), "fp32").facts["fp32_share"] == 1
+    with pytest.raises(PrecisionError, match="asked for bf16, but it has no heavy node"):
+        opened(tmp_path / "sum.onnx", "bf16")

@@ -41,6 +41,21 @@ def addition(path: Path) -> Path:
     return _saved(path, nodes, {}, {"a": ["batch", 2], "b": [1, 2]}, {"y": ["batch", 2]}, 17, 8)
 
 
+def product(path: Path, dtype: type, *, opset: int = 17) -> Path:
+    """One product, x (batch, 4) to y (batch, 3), in a type of numpy's."""
+    weight = numpy_helper.from_array(np.random.default_rng(0).standard_normal((4, 3)).astype(dtype), "w")
+    kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["y"])],
+        "tiny",
+        [helper.make_tensor_value_info("x", kind, ["batch", 4])],
+        [helper.make_tensor_value_info("y", kind, ["batch", 3])],
+        [weight],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8), path)
+    return path
+
+
 def samples(count: int = 4) -> list[dict[str, np.ndarray[Any, np.dtype[np.float32]]]]:
     """Samples for `convolution`."""
     rng = np.random.default_rng(1)

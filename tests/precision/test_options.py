@@ -8,7 +8,14 @@ import onnx
 import pytest
 
 from pytest_infer.errors import UsageError
-from pytest_infer.precision import CONVERSION_OPTIONS, CalibrationSet, ConversionOptions, conversion_options, convert
+from pytest_infer.precision import (
+    CONVERSION_OPTIONS,
+    CalibrationSet,
+    ConversionOptions,
+    conversion_options,
+    convert,
+    options_in,
+)
 from pytest_infer.workload import Precision
 from tests.precision import models
 
@@ -90,3 +97,19 @@ def test_one_scale_a_weight(network: Path, tmp_path: Path, calibration: Calibrat
     step = next(node for node in graph.node if kernel in node.output)
     scale = next(tensor for tensor in graph.initializer if tensor.name == step.input[1])
     assert list(scale.dims) in ([], [1])
+
+
+@pytest.mark.parametrize(
+    ("precision", "left"),
+    [
+        ("fp32", {"threads": 2}),
+        ("tf32", {"threads": 2}),
+        ("fp16", {"threads": 2, "keep_io": False, "tf32": True}),
+        ("bf16", {"threads": 2, "keep_io": False, "tf32": True}),
+        ("int8", {"threads": 2, "tf32": True}),
+    ],
+)
+def test_the_same_in_another_precision(precision: str, left: dict[str, Any]) -> None:
+    """A reference takes the options of the engine that is held against it, less those that are not for it."""
+    given = {"threads": 2, "keep_io": False, "tf32": True}
+    assert options_in(Precision(precision), given) == left

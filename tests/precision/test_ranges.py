@@ -119,3 +119,14 @@ def test_a_tensor_that_is_not_finite_is_named(tmp_path: Path) -> None:
     samples = CalibrationSet.spool([{"x": np.zeros((1, 2), np.float32)}], tmp_path / "samples", inputs(path))
     with pytest.raises(EngineBuildError, match="tensor 'l' is not finite on the calibration samples"):
         convert(path, Precision.INT8, tmp_path / "out.onnx", calibration=samples)
+
+
+@pytest.mark.parametrize("package", ["onnx", "onnxruntime"])
+def test_another_version_finds_anew(
+    make: Make, found: list[str], monkeypatch: pytest.MonkeyPatch, package: str
+) -> None:
+    """Whoever observes the tensors may do so otherwise."""
+    make()
+    monkeypatch.setattr(f"{package}.__version__", "99.0")
+    make()
+    assert found == ["minmax", "minmax"]

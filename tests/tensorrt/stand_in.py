@@ -28,7 +28,13 @@ if TYPE_CHECKING:
     Values = dict[str, NDArray[Any]]
 
 DTYPES = {"FLOAT": "float32", "INT64": "int64", "INT32": "int32", "BF16": "float16"}
-UNTOLD: dict[str, Any] = {"tf32": False, "version_compatible": False, "network": {"how": "types of the network"}}
+UNTOLD: dict[str, Any] = {
+    "tf32": False,
+    "version_compatible": False,
+    "network": {"how": "types of the network"},
+    "inputs": [],
+    "outputs": [],
+}
 """What a build found out, where it does not matter."""
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from pytest_infer.device.fingerprint import Device
 from pytest_infer.engines.base import BuildRequest, BuiltPlan
+from pytest_infer.engines.capability import TF32_OVERRIDE
 from pytest_infer.engines.tensorrt import TensorRTBackend, TensorRTRTXBackend
 from pytest_infer.engines.tensorrt.library import MODULES, Library, find_library, make_logger
 from pytest_infer.engines.tensorrt.timing_cache import timing_cache
@@ -118,6 +119,20 @@ def test_a_plan_depends_on_library_driver_and_shapes(backend: TensorRTRTXBackend
     key = dict(backend.key(request))
     assert key.pop("library").startswith("tensorrt-rtx ")
     assert key == {"driver": "580.1", "batch": 4, "shapes": {"x": [3, 8, 8]}, "options": {}}
+
+
+def test_a_plan_depends_on_whether_tf32_is_forbidden(
+    backend: TensorRTRTXBackend, network: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One environment variable forbids it to all of NVIDIA's libraries: it can't be asked for, and plans differ."""
+    request = BuildRequest(model=network, device=gpu(), batch=1)
+    monkeypatch.delenv(TF32_OVERRIDE, raising=False)
+    allowed = backend.key(request)
+    assert backend.refuses(Precision.TF32, gpu()) is None
+    monkeypatch.setenv(TF32_OVERRIDE, "0")
+    assert backend.key(request) != allowed
+    assert backend.refuses(Precision.TF32, gpu()) == "the environment variable NVIDIA_TF32_OVERRIDE=0 forbids TF32"
+    assert backend.refuses(Precision.FP32, gpu()) is None
 
 
 def test_loading_needs_a_gpu(backend: TensorRTRTXBackend, network: Path, tmp_path: Path) -> None:

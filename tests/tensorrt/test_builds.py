@@ -14,6 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from examples.digits import train
 from examples.minilm import encoder, sentences
 from examples.vision import networks
+from pytest_infer.engines.base import BuildRequest
 from pytest_infer.engines.tensorrt import backend as backend_module
 from pytest_infer.engines.tensorrt.inspection import LISTING, listing_proof
 from pytest_infer.engines.truth import Proof, hold
@@ -21,6 +22,7 @@ from pytest_infer.errors import EngineBuildError, PrecisionError, UsageError
 from pytest_infer.precision import CalibrationSet, Conversion
 from pytest_infer.precision.model import inputs
 from pytest_infer.workload import Precision
+from tests.tensorrt.conftest import gpu
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -260,3 +262,14 @@ def _saved(
     domains = [helper.make_opsetid("", opset), helper.make_opsetid("mine", 1)]
     onnx.save(helper.make_model(graph, opset_imports=domains, ir_version=10), folder / "model.onnx")
     return folder / "model.onnx"
+
+
+def test_names_are_kept_in_the_models_order(backend: TensorRTRTXBackend, tmp_path: Path) -> None:
+    """An engine need not keep it: the plan tells."""
+    nodes = [helper.make_node("Add", ["x", "b"], ["y"]), helper.make_node("Sub", ["x", "b"], ["a"])]
+    model = onnx.load(_saved(tmp_path, nodes, [1, 4], more={"b": [1, 4]}))
+    model.graph.output.append(helper.make_tensor_value_info("a", TensorProto.FLOAT, None))
+    onnx.save(model, tmp_path / "model.onnx")
+    (tmp_path / "plan").mkdir()
+    facts = backend.build(BuildRequest(model=tmp_path / "model.onnx", device=gpu()), tmp_path / "plan")
+    assert (list(facts["inputs"]), list(facts["outputs"])) == (["x", "b"], ["y", "a"])

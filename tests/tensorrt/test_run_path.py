@@ -276,3 +276,26 @@ def test_pinned_memory_goes_with_what_was_bound() -> None:
         assert [host() for host in hosts] == [None] * 3
     finally:
         gc.enable()
+
+
+def test_inputs_and_outputs_come_in_the_models_order() -> None:
+    """Which the engine's own need not be; what the model does not name comes last."""
+    cuda = Cuda()
+    one = ((2,), (2,))
+    inner = Engine(
+        cuda,
+        [
+            ("later", Mode.OUTPUT, "FLOAT", *one),
+            ("mask", Mode.INPUT, "FLOAT", *one),
+            ("x", Mode.INPUT, "FLOAT", *one),
+            ("more", Mode.OUTPUT, "FLOAT", *one),
+            ("scores", Mode.OUTPUT, "FLOAT", *one),
+        ],
+        lambda values: {"scores": values["x"], "later": values["mask"], "more": values["x"] + values["mask"]},
+    )
+    built = {**UNTOLD, "inputs": ["x", "mask"], "outputs": ["scores", "later"]}
+    engine = open_engine(library(inner), cuda, b"", built=built, where="model.onnx", contexts=1, graph=False)
+    assert [spec.name for spec in engine.inputs] == ["x", "mask"]
+    assert engine.outputs == ("scores", "later", "more")
+    given = {"x": np.array([1, 2], np.float32), "mask": np.array([3, 4], np.float32)}
+    assert [value.tolist() for value in engine.infer(given).values()] == [[1, 2], [3, 4], [4, 6]]

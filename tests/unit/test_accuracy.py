@@ -233,6 +233,41 @@ def test_figures_are_those_that_are_there() -> None:
     assert found.notes == ("reference: none",)
 
 
+def test_names_align_outputs() -> None:
+    """A reference may give the same outputs in another order; where the names are others, the order counts."""
+    one, other = np.eye(2), np.array([[0.0, 3.0], [2.0, 1.0]])
+    mine = {"a": one, "b": other}
+    assert accuracy(mine, {"b": other, "a": one}, None).cosine == pytest.approx(1)
+    assert accuracy(mine, {"b": other, "a": one}, np.array([0, 1])).top1_drop == 0.0
+    assert accuracy(mine, {"c": one, "d": other}, None).cosine == pytest.approx(1)
+    assert accuracy(mine, {"c": other, "d": one}, None).cosine != pytest.approx(1)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.uint8, np.int64])
+def test_labels_in_any_type_that_counts(dtype: type[np.generic]) -> None:
+    """Files of labels often hold them as floats; truth values are the classes 0 and 1."""
+    assert top_k(np.eye(3), np.array([0, 1, 0], dtype), 1) == pytest.approx(2 / 3)
+    assert top_k(np.eye(2), np.array([False, True]), 1) == 1.0
+
+
+@pytest.mark.parametrize("labels", [[0.5, 1.0], [np.nan, 1.0], [np.inf, 1.0], ["0", "1"], [None, 1]])
+def test_labels_that_are_no_classes(labels: list[Any]) -> None:
+    """They are told, and not cut or looked up."""
+    with pytest.raises(ValueError, match=r"labels are classes by number, counted from 0; of type .* not all whole"):
+        top_k(np.eye(2), np.array(labels), 1)
+
+
+def test_what_is_no_number_is_left_out() -> None:
+    """Text and objects on either side; without anything else there is no figure, above all no perfect one."""
+    text, maps = np.array(["a", "b"]), np.array([{0: 1.0}, {0: 2.0}])
+    found = accuracy({"label": text, "y": np.eye(2), "maps": maps}, {"y": np.eye(2)}, np.array([0, 1]), ("given",))
+    assert (found.cosine, found.top1, found.top1_drop) == (1.0, 1.0, 0.0)
+    assert found.notes == ("given", "left out, since they are no numbers: 'label', 'maps'")
+    assert accuracy({"label": text}, {"label": text}, None).figures() == {}
+    with pytest.raises(ValueError, match="0 outputs against 1 of the reference"):
+        accuracy({"label": text}, {"label": np.ones(2)}, None)
+
+
 # --- finite values first ---------------------------------------------------------------------------------------------
 
 

@@ -155,6 +155,22 @@ def test_two_different_batches_in_one_call_are_an_error() -> None:
         batch_of({"x": ones(2, 3), "ids": np.ones((3, 8), np.int64)}, [X, IDS])
 
 
+def test_a_full_batch_beside_a_smaller_one_is_an_error() -> None:
+    """Samples of one input would meet repeated ones of the other."""
+    with pytest.raises(UsageError, match=r"different batches: {'x': 4, 'ids': 3}"):
+        batch_of({"x": ones(4, 3), "ids": np.ones((3, 8), np.int64)}, [X, IDS])
+
+
+def test_what_counts_no_samples_has_its_shape() -> None:
+    """A first dimension that means something else is neither repeated, nor taken for a batch."""
+    given = {"x": ones(2, 3), "ids": np.ones((4, 8), np.int64)}
+    assert filled(given, [X, IDS], "m", {"x"})["x"].shape == (4, 3)
+    assert batch_of(given, [X, IDS], {"x"}) == 2
+    assert batch_of({**given, "x": ones(4, 3)}, [X, IDS], {"x"}) is None
+    with pytest.raises(UsageError, match=r"'ids' has shape \[4, 8\].*the engine takes \[8, 8\]$"):
+        filled(given, [X, TensorSpec(name="ids", dtype="int64", shape=(8, 8))], "m", {"x"})
+
+
 # --- the rotation ----------------------------------------------------------------------------------------------------
 
 
@@ -211,6 +227,26 @@ def test_a_range_must_hold_numbers_of_the_type(of: range, dtype: str, told: str)
     """Nothing is drawn from nothing, and nothing wraps."""
     with pytest.raises(UsageError, match=told):
         rotation({"ids": of}, [TensorSpec(name="ids", dtype=dtype, shape=(4, 8))], "m")
+
+
+def test_truth_values_are_drawn_from_a_range() -> None:
+    """Of masks both occur; there is no third one."""
+    mask = TensorSpec(name="mask", dtype="bool", shape=(4, 8))
+    drawn = rotation({"mask": range(2)}, [mask], "m")
+    assert {bool(value) for one in drawn for value in one["mask"].ravel()} == {True, False}
+    assert rotation({"mask": range(1, 2)}, [mask], "m")[0]["mask"].all()
+    with pytest.raises(UsageError, match=r"range\(0, 3\) goes beyond bool"):
+        rotation({"mask": range(3)}, [mask], "m")
+
+
+def test_ranges_in_a_list_are_drawn_from_too() -> None:
+    """Once for each set, from the range of that set."""
+    one, other = rotation([{"x": ones(4, 3), "ids": range(9)}, (ones(4, 3), range(9, 10))], [X, IDS], "m")
+    assert one["ids"].shape == (4, 8)
+    assert set(one["ids"].ravel().tolist()) <= set(range(9))
+    assert (other["ids"] == 9).all()
+    with pytest.raises(UsageError, match="input 'ids' is missing"):
+        rotation([{"x": ones(4, 3)}], [X, IDS], "m")
 
 
 def test_a_list_is_several_sets_and_a_callable_gives_any() -> None:

@@ -6,6 +6,7 @@ import contextlib
 import importlib
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_infer.engines.capability import forbidden
 from pytest_infer.engines.inputs import rotation
 from pytest_infer.engines.jax.engine import Executable, JaxEngine
 from pytest_infer.engines.signature import named_outputs, read_signature
@@ -50,6 +51,8 @@ class JaxBackend:
             return "tf32 is a mode of NVIDIA's matrix units" if precision is Precision.TF32 else None
         if device.kind != "gpu":
             return "backend 'jax:cuda' computes on a GPU; choose one with --infer-gpu"
+        if (reason := forbidden(precision)) is not None:
+            return reason
         try:
             self._jax.devices(self._platform)
         except RuntimeError as error:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 from pytest_infer.engines.onnxruntime.engine import OnnxRuntimeEngine
 from pytest_infer.engines.onnxruntime.loading import load_on
 from pytest_infer.engines.onnxruntime.options import check_options
-from pytest_infer.engines.onnxruntime.proofs import kept_weights, optimised_nodes
+from pytest_infer.engines.onnxruntime.proofs import counts_others, kept_weights, optimised_nodes
 from pytest_infer.engines.onnxruntime.providers import (
     CPU,
+    CUDA,
     TENSORRT,
     TENSORRT_RTX,
     find_provider,
@@ -20,7 +21,7 @@ from pytest_infer.engines.onnxruntime.sessions import declared, open_session, se
 from pytest_infer.engines.shapes import resolved
 from pytest_infer.engines.truth import Proof
 from pytest_infer.errors import PrecisionError
-from pytest_infer.precision import conversion_options, convert
+from pytest_infer.precision import Conversion, conversion_options, convert
 from pytest_infer.precision.model import external_files, read, save_optimized, write
 from pytest_infer.workload import Scenario, plain
 
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from pytest_infer.workload import Precision
 
 _PLAN: Final = "plan.onnx"
+_TELL_NODES: Final = frozenset({CPU, CUDA})
+"""Providers that tell of each node what it computes in, whatever that is."""
 
 
 class OnnxRuntimeBackend:
@@ -67,16 +70,7 @@ class OnnxRuntimeBackend:
         """Convert; for the CPU provider let ONNX Runtime optimise, too."""
         plan = folder / _PLAN
         target = plan if self._provider != CPU else folder / "source.onnx"
-        conversion = convert(
-            request.model,
-            request.precision,
-            target,
-            calibration=request.calibration,
-            method=str(request.options.get("calibration_method", "minmax")),
-            symmetric=self._provider in {TENSORRT, TENSORRT_RTX},
-            options=conversion_options(request.options),
-            ranges=request.ranges,
-        )
+        conversion = self._converted(request, target)
         source = conversion.path
         if not conversion.converted and (target == plan or external_files(source)):
             write(read(source), target)
@@ -89,7 +83,22 @@ class OnnxRuntimeBackend:
         for left in {*folder.iterdir()} - {plan, *external_files(plan)}:
             left.unlink()
         graph = read(plan, weights=False).graph
-        return Proof(how="optimised graph", nodes=optimised_nodes(graph), weights=kept_weights(graph)).plain()
+        nodes = optimised_nodes(graph, others=counts_others(request))
+        return Proof(how="optimised graph", nodes=nodes, weights=kept_weights(graph)).plain()
+
+    def _converted(self, request: BuildRequest, target: Path) -> Conversion:
+        if request.as_it_is and self._provider in _TELL_NODES:
+            return Conversion(path=request.model, converted=False)
+        return convert(
+            request.model,
+            request.precision,
+            target,
+            calibration=request.calibration,
+            method=str(request.options.get("calibration_method", "minmax")),
+            symmetric=self._provider in {TENSORRT, TENSORRT_RTX},
+            options=conversion_options(request.options),
+            ranges=request.ranges,
+        )
 
     def load(self, request: BuildRequest, plan: BuiltPlan) -> OnnxRuntimeEngine:
         """Load the plan, and see what it became."""

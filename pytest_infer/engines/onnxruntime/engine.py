@@ -9,6 +9,7 @@ import numpy as np
 
 from pytest_infer.device.launch import InParts
 from pytest_infer.engines.onnxruntime.providers import onnxruntime
+from pytest_infer.engines.outputs import as_array
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -42,7 +43,7 @@ class OnnxRuntimeEngine:
     def infer(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
         """Run once."""
         values = self._session.run(list(self.outputs), dict(inputs))
-        return {name: np.asarray(value) for name, value in zip(self.outputs, values, strict=True)}
+        return {name: as_array(value) for name, value in zip(self.outputs, values, strict=True)}
 
     def bind(self, rotation: Sequence[Arrays]) -> Callable[[], object]:
         """Bind every set's buffers once; each call runs the next set."""

@@ -16,7 +16,13 @@ import numpy as np
 
 from pytest_infer.device.cuda_streams import try_cuda
 from pytest_infer.engines.onnxruntime.engine import DeviceEngine, OnnxRuntimeEngine
-from pytest_infer.engines.onnxruntime.proofs import kept_weights, placement, profiled_nodes, written_nodes
+from pytest_infer.engines.onnxruntime.proofs import (
+    counts_others,
+    kept_weights,
+    placement,
+    profiled_nodes,
+    written_nodes,
+)
 from pytest_infer.engines.onnxruntime.providers import (
     CUDA,
     ON_NVIDIA,
@@ -24,6 +30,7 @@ from pytest_infer.engines.onnxruntime.providers import (
     TENSORRT,
     TENSORRT_RTX,
     onnxruntime,
+    preload,
     provider_options,
 )
 from pytest_infer.engines.onnxruntime.sessions import (
@@ -79,6 +86,7 @@ class _Loader:
     """
 
     def __init__(self, provider: str, model: Path, request: BuildRequest) -> None:
+        preload(provider)
         self.provider, self.model, self.request = provider, model, request
         self.fallback, self.graph = (bool(request.options.get(name)) for name in ("allow_fallback", "cuda_graph"))
         self.options = session_options(request, str(request.options.get("graph_optimization", "all")))
@@ -146,7 +154,7 @@ class _Loader:
                 f"{self.request.model}: {self.provider} was asked for and runs none of its nodes: {told}"
             )
         how = "profile" if nodes else f"types of the model that {self.provider} was given"
-        nodes = nodes or written_nodes(self.model)
+        nodes = nodes or written_nodes(self.model, others=counts_others(self.request))
         if self._multiplies_in_tf32(session) and (count := nodes.pop(Precision.FP32, 0)):
             nodes[Precision.TF32] = count
         return Proof(

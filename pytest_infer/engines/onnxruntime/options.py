@@ -33,6 +33,8 @@ _CHECKS: Final[Mapping[str, tuple[str, Callable[[Any], bool]]]] = {
     "allow_fallback": ("True or False is needed", lambda value: isinstance(value, bool)),
     "cuda_graph": ("True or False is needed", lambda value: isinstance(value, bool)),
 }
+_RESERVED_CONFIG: Final[Mapping[str, str]] = {"mlas.enable_gemm_fastmath_arm64_bfloat16": "precision"}
+"""Session config entries that something else sets: no proof would see fp32 products in bf16."""
 OPTIONS: Final = tuple(sorted((*_CHECKS, *CONVERSION_OPTIONS)))
 """Every option of the backend."""
 
@@ -52,9 +54,17 @@ def check_options(options: Mapping[str, Any], provider: str) -> None:
             wanted, fits = _CHECKS[name]
             if not fits(value):
                 raise UsageError(f"options={{{name!r}: {value!r}}}: {wanted}")
+    _check_config(options.get("config", {}))
     conversion_options(options)
     check_provider_options(options.get("provider_options", {}))
     if options.get("cuda_graph") and provider not in ON_NVIDIA:
         raise UsageError(f"options={{'cuda_graph': True}}: {provider} has no CUDA graphs; drop it, or use another one")
     if options.get("allow_fallback") and provider == CPU:
         raise UsageError("options={'allow_fallback': True}: the CPU provider is what others fall back to; drop it")
+
+
+def _check_config(given: Mapping[str, Any]) -> None:
+    for name, value in given.items():
+        if name in _RESERVED_CONFIG:
+            by = _RESERVED_CONFIG[name]
+            raise UsageError(f"options={{'config': {{{name!r}: {value!r}}}}}: {by} sets that; leave it out")

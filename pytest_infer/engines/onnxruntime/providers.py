@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-import os
+import io
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_infer.engines.capability import capability, too_old
+from pytest_infer.engines.capability import TF32_OVERRIDE, capability, forbidden, tf32_forbidden, too_old
 from pytest_infer.errors import MissingDependencyError, UsageError
 from pytest_infer.workload import Precision
 
@@ -44,7 +45,6 @@ _ON_OPENVINO: Final = dict.fromkeys(
     (Precision.TF32, Precision.FP16, Precision.BF16, Precision.FP8),
     "ONNX Runtime's OpenVINO provider computes in fp32 and int8 on CPUs; use backend openvino",
 )
-_OVERRIDE: Final = "NVIDIA_TF32_OVERRIDE"
 
 RESERVED: Final[Mapping[str, str]] = {
     "device_id": "--infer-gpu",
@@ -60,6 +60,7 @@ RESERVED: Final[Mapping[str, str]] = {
 }
 """Provider options that something else sets."""
 _HINT: Final = "INFERENCE_PRECISION_HINT"
+_PLACE: Final = "device_type"  # of the OpenVINO provider
 
 
 def onnxruntime() -> Any:
@@ -98,6 +99,17 @@ def find_provider(variant: str) -> str:
     return name
 
 
+def preload(provider: str) -> None:
+    """Let an NVIDIA provider find CUDA and cuDNN where pip's packages have them. What is missing there is told later.
+
+    Not verified on hardware.
+    """
+    load = getattr(onnxruntime(), "preload_dlls", None)
+    if provider in ON_NVIDIA and load is not None:
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints what it doesn't find
+            load()
+
+
 def refusal(provider: str, precision: Precision, device: Device) -> str | None:
     """Why `provider` can't compute in `precision` on `device`, or None."""
     if (provider in ON_NVIDIA) is not (device.kind == "gpu"):
@@ -115,14 +127,13 @@ def _tf32_refusal(provider: str, precision: Precision, device: Device) -> str | 
 
     Source: github.com/microsoft/onnxruntime/issues/26029. One environment variable forbids it to all libraries.
     """
-    forbidden = os.environ.get(_OVERRIDE) == "0"
     if precision is Precision.TF32:
-        return f"the environment variable {_OVERRIDE}=0 forbids TF32" if forbidden else None
+        return forbidden(precision)
     able = (capability(device) or (8, 0)) >= (8, 0)
-    if precision is Precision.FP32 and provider in {TENSORRT, TENSORRT_RTX} and able and not forbidden:
+    if precision is Precision.FP32 and provider in {TENSORRT, TENSORRT_RTX} and able and not tf32_forbidden():
         return (
             f"{provider} multiplies fp32 in TF32 here, and has no option against it; ask for tf32, set the environment "
-            f"variable {_OVERRIDE}=0, or use backend tensorrt"
+            f"variable {TF32_OVERRIDE}=0, or use backend tensorrt"
         )
     return None
 
@@ -130,14 +141,16 @@ def _tf32_refusal(provider: str, precision: Precision, device: Device) -> str | 
 def provider_options(
     provider: str, precision: Precision, given: Mapping[str, Any], *, threads: int, cuda_graph: bool
 ) -> dict[str, str]:
-    """What `provider` is set to: what precision, threads and CUDA graph need, and what the user gave."""
+    """What `provider` is set to: what precision, threads and CUDA graph need, and what the user gave.
+
+    TensorRT is not told of a precision: `trt_fp16_enable` and its like make ONNX Runtime build a network that takes the
+    types of ours for hints (read in its source; not verified on hardware).
+    """
     chosen: dict[str, str] = {}
     if provider in ON_NVIDIA:
         chosen["device_id"] = "0"  # in the process that measures, CUDA sees no other
     if provider == CUDA:
         chosen["use_tf32"] = str(int(precision is Precision.TF32))
-    if provider == TENSORRT and precision in {Precision.FP16, Precision.BF16, Precision.INT8}:
-        chosen[f"trt_{precision}_enable"] = "1"
     if provider == OPENVINO:
         chosen["num_of_threads"] = str(threads)
     if cuda_graph:
@@ -152,6 +165,11 @@ def check_provider_options(given: Mapping[str, Any]) -> None:
         UsageError: one does.
     """
     for name, value in given.items():
+        if name == _PLACE and str(value) != "CPU":
+            raise UsageError(
+                f"options={{'provider_options': {{{name!r}: {value!r}}}}}: the CPU is measured, and another device "
+                "would stand under its name; leave it out, or use backend='openvino:GPU'"
+            )
         if name in RESERVED or _HINT in str(value):
             by = RESERVED.get(name, "precision")
             raise UsageError(f"options={{'provider_options': {{{name!r}: {value!r}}}}}: {by} sets that; leave it out")

@@ -22,7 +22,7 @@ from pytest_infer.engines.openvino.runtime_model import fused_products, prove
 from pytest_infer.engines.shapes import resolved
 from pytest_infer.errors import UsageError
 from pytest_infer.precision import conversion_options, convert, recognise
-from pytest_infer.precision.model import inputs, read
+from pytest_infer.precision.model import inputs, output_names, read
 from pytest_infer.workload import Precision, Scenario, plain
 
 if TYPE_CHECKING:
@@ -105,7 +105,11 @@ class OpenVinoBackend:
                 compiled.export_model(exported)
                 fused = fused_products(compiled, model)
         (folder / _PLAN).write_bytes(exported.getbuffer())
-        return {"fused_products": fused}
+        return {
+            "fused_products": fused,
+            "inputs": [spec.name for spec in specs],
+            "outputs": output_names(request.model),
+        }
 
     def load(self, request: BuildRequest, plan: BuiltPlan) -> OpenVinoEngine:
         """Import the plan and look at what it became."""
@@ -122,7 +126,8 @@ class OpenVinoBackend:
         }
         if "INFERENCE_NUM_THREADS" in compiled.get_property("SUPPORTED_PROPERTIES"):
             facts["threads"] = compiled.get_property("INFERENCE_NUM_THREADS")
-        return OpenVinoEngine(compiled, requests=requests, proof=proof, facts=facts)
+        names = plan.facts["inputs"], plan.facts["outputs"]
+        return OpenVinoEngine(compiled, names=names, requests=requests, proof=proof, facts=facts)
 
 
 def _source(request: BuildRequest, target: Path) -> Path:

@@ -11,7 +11,7 @@ from pytest_infer.engines.openvino.properties import openvino
 from pytest_infer.workload import TensorSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -25,21 +25,33 @@ ROUNDS: Final = 4
 class OpenVinoEngine:
     """Runs a compiled model whose input shapes are fixed, one request at a time or several in flight."""
 
-    def __init__(self, compiled: Any, *, requests: int | None, proof: Proof, facts: Mapping[str, Any]) -> None:
-        """Wrap `compiled`; `requests` are kept in flight, None where each call is to run a single one."""
+    def __init__(
+        self,
+        compiled: Any,
+        *,
+        names: tuple[Sequence[str], Sequence[str]],
+        requests: int | None,
+        proof: Proof,
+        facts: Mapping[str, Any],
+    ) -> None:
+        """Wrap `compiled`, whose inputs and outputs the model calls by `names`.
+
+        `requests` are kept in flight, None where each call is to run a single one.
+        """
+        inputs, outputs = names
         self.costs: Mapping[str, float] = {}
         self.in_flight = 1 if requests is None else requests * ROUNDS
         self.proof = proof
         self.facts = facts
         self.inputs = tuple(
             TensorSpec(
-                name=port.get_any_name(),
+                name=name,
                 dtype=str(np.dtype(port.get_element_type().to_dtype())),
                 shape=tuple(port.get_shape()),
             )
-            for port in compiled.inputs
+            for name, port in _by_name(compiled.inputs, inputs)
         )
-        self.outputs = tuple(port.get_any_name() for port in compiled.outputs)
+        self.outputs = tuple(name for name, _ in _by_name(compiled.outputs, outputs))
         self._compiled = compiled
         self._requests = requests
         self._request = compiled.create_infer_request()
@@ -82,3 +94,21 @@ class OpenVinoEngine:
     def close(self) -> None:
         """Drop the model; requests that are still bound keep it until they go."""
         self._compiled = self._request = None
+
+
+def _by_name(ports: Iterable[Any], names: Sequence[str]) -> list[tuple[str, Any]]:
+    """Ports by what the model calls them.
+
+    One has several names where the network does nothing between them: of an output that is an input handed on, any may
+    come first.
+    """
+    left, found = list(names), []
+    for port in ports:
+        own = port.get_names()
+        name = next((one for one in left if one in own), None)
+        if name is None:
+            name = port.get_any_name()
+        else:
+            left.remove(name)
+        found.append((name, port))
+    return found

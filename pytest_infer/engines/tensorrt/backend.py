@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from pytest_infer.device.cuda_streams import open_cuda
+from pytest_infer.engines.capability import capability, forbidden, tf32_forbidden
 from pytest_infer.engines.tensorrt.builder import build_plan
 from pytest_infer.engines.tensorrt.engine import TensorRTEngine, open_engine
 from pytest_infer.engines.tensorrt.library import find_library
 from pytest_infer.engines.tensorrt.options import build_options, check_options
 from pytest_infer.errors import UsageError
 from pytest_infer.precision import conversion_options, convert
+from pytest_infer.precision.model import inputs, output_names
 from pytest_infer.workload import Precision, Scenario, plain
 
 if TYPE_CHECKING:
@@ -69,14 +71,14 @@ class TensorRTBackend:
         if device.kind != "gpu":
             return "TensorRT runs on NVIDIA GPUs: choose one with --infer-gpu"
         floor = self.floors.get(precision)
-        has = _capability(device)
+        has = capability(device)
         if floor is not None and has is not None and has < floor:
             wanted, found = (".".join(map(str, one)) for one in (floor, has))
             return f"{precision} needs compute capability {wanted} or later, this GPU has {found}"
-        return None
+        return forbidden(precision)
 
     def key(self, request: BuildRequest) -> Mapping[str, Any]:
-        """The library, the driver, the shapes, and those options that change the plan."""
+        """The library, the driver, the shapes, those options that change the plan, and whether TF32 is forbidden."""
         self._check(request)
         return {
             "library": find_library(self.name).version,
@@ -84,6 +86,7 @@ class TensorRTBackend:
             "batch": request.batch,
             "shapes": {name: list(shape) for name, shape in sorted(request.shapes.items())},
             "options": plain(build_options(request.options)),
+            **({"tf32": "forbidden"} if tf32_forbidden() else {}),
         }
 
     def build(self, request: BuildRequest, folder: Path) -> Mapping[str, Any]:
@@ -110,6 +113,8 @@ class TensorRTBackend:
             "network": built.network.plain(),
             "tf32": built.tf32,
             "version_compatible": request.options.get("version_compatible", False),
+            "inputs": [spec.name for spec in inputs(request.model)],
+            "outputs": output_names(request.model),
         }
 
     def _check(self, request: BuildRequest) -> None:
@@ -147,8 +152,3 @@ class TensorRTRTXBackend(TensorRTBackend):
         Precision.INT8: (8, 0),
     }
     """As TensorRT's, with what the support matrix of TensorRT-RTX says of Turing: no int8 there."""
-
-
-def _capability(device: Device) -> tuple[int, int] | None:
-    major, dot, minor = str(device.identity.get("compute_capability", "")).partition(".")
-    return (int(major), int(minor)) if dot and major.isdecimal() and minor.isdecimal() else None

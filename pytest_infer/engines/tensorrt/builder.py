@@ -6,6 +6,7 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pytest_infer.engines.capability import tf32_forbidden
 from pytest_infer.engines.shapes import resolved
 from pytest_infer.engines.tensorrt.inspection import listing_proof, network_proof
 from pytest_infer.engines.tensorrt.options import apply_options
@@ -65,7 +66,8 @@ def build_plan(library: Library, onnx: Path, request: BuildRequest, tell: Callab
     config = builder.create_builder_config()
     config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
     apply_options(library, config, request.options, request.precision, request.device)
-    tf32 = hasattr(trt.BuilderFlag, "TF32") and bool(config.get_flag(trt.BuilderFlag.TF32))
+    flagged = hasattr(trt.BuilderFlag, "TF32") and bool(config.get_flag(trt.BuilderFlag.TF32))
+    tf32 = flagged and not tf32_forbidden()
     caching = request.options.get("timing_cache", True)
     with library.listening() as said:
         _set_shapes(builder, network, config, specs, where)

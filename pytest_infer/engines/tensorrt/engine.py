@@ -126,7 +126,7 @@ def open_engine(
         made = [_context(library.trt, engine) for _ in range(contexts)]
         if any(context is None for context in made):
             raise EngineBuildError(f"{where}: {library.version} can't make a context of it:\n{said.reason()}")
-    tensors = _tensors(library.trt, engine, where)
+    tensors = _tensors(library.trt, engine, built, where)
     lanes = [Lane(library, context, tensors, cuda, where) for context in made]
     inspector = engine.create_engine_inspector()
     inspector.execution_context = made[0]
@@ -153,8 +153,8 @@ def _context(trt: Any, engine: Any) -> Any:
     return engine.create_execution_context(runtime_config=config)
 
 
-def _tensors(trt: Any, engine: Any, where: str) -> Tensors:
-    """Inputs at the shapes of the plan's only profile, and outputs as the model has them."""
+def _tensors(trt: Any, engine: Any, built: Mapping[str, Any], where: str) -> Tensors:
+    """Inputs at the shapes of the plan's only profile, and outputs; in the model's order, whatever the engine's is."""
     inputs: list[TensorSpec] = []
     outputs: list[TensorSpec] = []
     for index in range(engine.num_io_tensors):
@@ -171,7 +171,13 @@ def _tensors(trt: Any, engine: Any, where: str) -> Tensors:
             shape = tuple(int(size) for size in engine.get_tensor_profile_shape(name, 0)[1])
         spec = TensorSpec(name=name, dtype=_DTYPES[kind], shape=tuple("?" if size < 0 else size for size in shape))
         (inputs if is_input else outputs).append(spec)
-    return Tensors(inputs=tuple(inputs), outputs=tuple(outputs))
+    return Tensors(inputs=_ordered(inputs, built["inputs"]), outputs=_ordered(outputs, built["outputs"]))
+
+
+def _ordered(specs: Sequence[TensorSpec], names: Sequence[str]) -> tuple[TensorSpec, ...]:
+    """`specs` as the model orders them; what it does not name comes last."""
+    place = {name: position for position, name in enumerate(names)}
+    return tuple(sorted(specs, key=lambda spec: place.get(spec.name, len(place))))
 
 
 def _engine_bytes(trt: Any, engine: Any, contexts: int, plan: bytes) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_infer.device.cuda_streams import try_cuda
+from pytest_infer.engines.capability import forbidden
 from pytest_infer.engines.inputs import rotation
 from pytest_infer.engines.torch.compilation import EAGER, Options, compile_module
 from pytest_infer.engines.torch.engine import Conditions, Program, TorchEngine, arrays, tensors
@@ -144,6 +145,8 @@ def _cuda_refuses(precision: Precision, device: Device) -> str | None:
 
     if device.kind != "gpu":
         return "backend 'torch:cuda' computes on a GPU; choose one with --infer-gpu"
+    if (reason := forbidden(precision)) is not None:
+        return reason
     if not torch.cuda.is_available():
         return f"this PyTorch ({torch.__version__}) sees no CUDA device"
     needed, has = _CAPABILITY.get(precision, (0, 0)), torch.cuda.get_device_capability()
