@@ -56,10 +56,11 @@ def accuracy(
     labels: NDArray[Any] | None,
     notes: tuple[str, ...] = (),
 ) -> Accuracy:
-    """All figures that outputs (by name, scores first), reference outputs and labels allow.
+    """All figures that outputs (by name), reference outputs and labels allow.
 
-    Outputs are held against those of the same names, or in their order where the names are others. What is no number is
-    left out, and noted.
+    Scores are the first output of shape (samples, classes): classifiers often give labels before them. Outputs are held
+    against those of the same names, or in their order where the names are others. What is no number is left out, and
+    noted.
 
     Raises:
         ValueError: shapes that don't fit each other, or labels where nothing is left that could be scores.
@@ -73,15 +74,18 @@ def accuracy(
     mine = list(numbers.values())
     theirs = [] if reference is None else _like(numbers, _numbers(reference))
     figures: dict[str, float] = {}
+    at = next((i for i, array in enumerate(mine) if _are_scores(array)), 0)
+    if at:
+        notes = (*notes, f"scores: output {list(numbers)[at]!r}")
     if reference is not None and (mine or theirs):
         figures |= compare(mine, theirs)
-        if labels is None and theirs[0].ndim == _MATRIX and theirs[0].shape[1] > 1:
-            best = theirs[0].argmax(axis=1)
-            figures |= {f"top{k}_drop": 1.0 - top_k(mine[0], best, k) for k in (1, 5)}
+        if labels is None and _are_scores(theirs[at]):
+            best = theirs[at].argmax(axis=1)
+            figures |= {f"top{k}_drop": 1.0 - top_k(mine[at], best, k) for k in (1, 5)}
     if labels is not None:
         if not mine:
             raise ValueError("labels need scores, and none of the outputs are numbers")
-        figures |= against_labels(mine[0], labels, theirs[0] if theirs else None)
+        figures |= against_labels(mine[at], labels, theirs[at] if theirs else None)
     return Accuracy(
         cosine=figures.get("cosine"),
         max_abs_error=figures.get("max_abs_error"),
@@ -92,6 +96,10 @@ def accuracy(
         top5_drop=figures.get("top5_drop"),
         notes=notes,
     )
+
+
+def _are_scores(array: NDArray[Any]) -> bool:
+    return array.ndim == _MATRIX and array.shape[1] > 1
 
 
 def _numbers(outputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

@@ -320,7 +320,9 @@ class InferCase:
     def _check(self) -> None:
         for name in self.wanted:
             if name in UNAVAILABLE[self.device.kind]:
-                raise UsageError(f"the metric {name!r} is not available on this backend yet ({self.device.name})")
+                raise UsageError(
+                    f"the metric {name!r} can't be measured on a {self.device.kind.upper()} ({self.device.name})"
+                )
 
 
 def _named(request: EngineRequest) -> str:

@@ -64,9 +64,10 @@ class TensorSpec:
             shape[0] = batch or 1
         open_dimensions = [f"{i} ({d!r})" for i, d in enumerate(shape) if isinstance(d, str)]
         if open_dimensions:
+            wanted = self.shape[1:] if isinstance(self.shape[0], str) else self.shape
             raise UsageError(
                 f"{model}: input {self.name!r} has dynamic dimensions {', '.join(open_dimensions)} that nothing sets; "
-                f"give them with shapes={{{self.name!r}: (...)}}, one number a dimension"
+                f"give them with shapes={{{self.name!r}: ({', '.join(map(str, wanted))},)}}, a number for each name"
             )
         return TensorSpec(name=self.name, dtype=self.dtype, shape=tuple(shape))
 
@@ -79,7 +80,7 @@ class TensorSpec:
         if not fits:
             raise UsageError(
                 f"{model}: shapes={{{self.name!r}: {given}}} does not fit that input's shape {list(self.shape)}; "
-                "fixed dimensions must agree"
+                "it holds all of its dimensions, or all but a dynamic first one, and fixed ones must agree"
             )
         if batch is not None and self.shape and isinstance(self.shape[0], str) and given[0] != batch:
             raise UsageError(

@@ -34,6 +34,8 @@ def _fraction(_context: click.Context, _parameter: click.Parameter, text: str | 
         found = float(text.removesuffix("%")) / (100.0 if text.endswith("%") else 1.0)
     except ValueError:
         found = -1.0
+    if found >= 1.0 and not text.endswith("%"):
+        raise click.BadParameter(f"{text} is {found:.0%}; write {text}% if that is meant, or {found:.0%}")
     if not 0.0 <= found < float("inf"):
         raise click.BadParameter(f"{text!r} is no fraction: 10% or 0.1")
     return found

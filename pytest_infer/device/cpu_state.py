@@ -108,7 +108,7 @@ def crowded(now: dict[str, float], recorded: Sequence[dict[str, float]]) -> tupl
         known = [run[name] for run in recorded if name in run]
         if known and name in now and now[name] > factor * max(known) + slack:
             words = {"pressure": "some task waited for a CPU", "switches": "involuntary switches"}[name]
-            found.append(f"{words} {now[name]:.2g} {unit}, at most {max(known):.2g} when the baseline was recorded")
+            found.append(f"{words} {now[name]:.2g} {unit}, at most {max(known):.2g} in the runs it is held against")
     return tuple(found)
 
 
@@ -121,7 +121,7 @@ def neighbours(now: dict[str, float], recorded: Sequence[dict[str, float]]) -> t
     known = [run["others"] for run in recorded if "others" in run]
     if not known or now.get("others", 0.0) <= max(known) + MAX_STEAL_SHARE:
         return ()
-    most = f"at most {max(known):.0%} when the baseline was recorded"
+    most = f"at most {max(known):.0%} in the runs it is held against"
     return (f"other processes took {now['others']:.0%} of the CPU time, {most}",)
 
 
@@ -130,7 +130,7 @@ def slow_core(now: dict[str, float], recorded: Sequence[dict[str, float]]) -> tu
     for name in (name for name in now if name.startswith(PULSE)):
         known = [run[name] for run in recorded if name in run]
         if known and now[name] > max(known) * (1 + MAX_SLOWDOWN):
-            return (f"the CPU core ran at {max(known) / now[name]:.0%} of its speed when the baseline was recorded",)
+            return (f"the CPU core ran at {max(known) / now[name]:.0%} of its speed in the runs it is held against",)
     return ()
 
 

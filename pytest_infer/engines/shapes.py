@@ -22,7 +22,8 @@ def resolved(specs: Sequence[TensorSpec], request: BuildRequest) -> tuple[Tensor
     names = [spec.name for spec in specs]
     for name in request.shapes:
         if name not in names:
-            raise UsageError(f"{request.model}: shapes names {name!r}; the model's inputs are {', '.join(names)}")
+            inputs = ", ".join(f"{spec.name} {list(spec.shape)}" for spec in specs)
+            raise UsageError(f"{request.model}: shapes names {name!r}; it is by input, and those are {inputs}")
     found = tuple(spec.resolved(request.batch, request.shapes, str(request.model)) for spec in specs)
     if request.batch is not None and found and all(spec.shape[:1] != (request.batch,) for spec in found):
         raise UsageError(

@@ -61,8 +61,10 @@ def _way_out(result: Result) -> str:
         Outcome.NO_BASELINE: f"to record one: {record}",
         Outcome.IMPROVED: f"the baseline guards an old speed now: {record}=reset",
         Outcome.OVER_BUDGET: "to accept it: raise the budget in the test's marker",
-        Outcome.INACCURATE: "to accept it: loosen the accuracy budget in the test's marker, if the outputs are finite",
+        Outcome.INACCURATE: "to accept it: loosen the accuracy budget in the test's marker",
     }
+    if result.measurement.non_finite:
+        ways[Outcome.INACCURATE] = "no budget accepts that: look at the model, its precision and its inputs"
     if result.against:
         again = f"to see it again: pytest {test} --infer-against={shlex.quote(result.against)}"
         ways |= {

@@ -76,7 +76,7 @@ def test_a_hard_limit(pair: Callable[..., tuple[Path, Path]], call: Callable[...
         assert said.status == 1
         assert verdicts(said) == {"test_a": "over the limit", "test_b": "within the spread"}
     assert call("compare", *reports, "--fail-over", "30%").status == 0
-    for wrong in ("much", "-1%", "nan", "inf"):
+    for wrong in ("much", "-1%", "nan", "inf", "10"):
         assert call("compare", *reports, "--fail-over", wrong).status == 2
 
 

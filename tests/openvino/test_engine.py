@@ -77,7 +77,7 @@ def test_shapes(opened: Open, tmp_path: Path) -> None:
     assert (engine(x) == np.maximum(x, 0)).all()
     with pytest.raises(UsageError, match=r"dynamic dimensions 1 \('width'\) that nothing sets"):
         opened(path)
-    with pytest.raises(UsageError, match="shapes names 'z'; the model's inputs are x"):
+    with pytest.raises(UsageError, match="shapes names 'z'; it is by input, and those are x "):
         opened(path, shapes={"z": (3,)})
 
 

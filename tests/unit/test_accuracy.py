@@ -290,3 +290,13 @@ def test_integers_and_scalars_are_looked_at_too() -> None:
     """Integers are always finite; a scalar has a place as well."""
     assert non_finite({"labels": np.array([1, 2])}) == ()
     assert non_finite({"loss": np.array(np.nan)}) == ("output 'loss': 1 of 1 values not finite, first nan at []",)
+
+
+def test_labels_before_scores_are_no_scores() -> None:
+    """A classifier that gives its choice first: the first output of shape (samples, classes) is scored, and named."""
+    scores = np.array([[0.9, 0.1, 0.0], [0.2, 0.1, 0.7]])
+    outputs = {"label": scores.argmax(axis=1), "probabilities": scores}
+    found = accuracy(outputs, outputs, np.array([0, 1]))
+    assert (found.top1, found.top1_drop) == (0.5, 0.0)
+    assert "scores: output 'probabilities'" in found.notes
+    assert accuracy(outputs, outputs, None).top1_drop == 0.0

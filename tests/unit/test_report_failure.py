@@ -67,6 +67,15 @@ def test_every_failing_outcome_has_a_way_out(make_result: Callable[..., Result],
     assert way in text.splitlines()[-1]
 
 
+def test_no_budget_accepts_what_is_not_finite(
+    make_result: Callable[..., Result], make_measurement: Callable[..., Measurement]
+) -> None:
+    """So none is to be loosened."""
+    measurement = make_measurement(non_finite=("output y: 3 of 10 values are not finite",))
+    text = failure(make_result(outcome=Outcome.INACCURATE, failed=True, measurement=measurement), CPU)
+    assert text.splitlines()[-1].strip().startswith("no budget accepts that")
+
+
 @pytest.mark.parametrize(
     "nodeid", ["a/test_b.py::test_c[x y]", "a/test_b.py::test_c[it's]", "test_b.py::test_c[$HOME]"]
 )
