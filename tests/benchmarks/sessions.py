@@ -32,8 +32,10 @@ class Bench:
     """Sessions of pytest over the examples, against one store of baselines."""
 
     def __init__(self, folder: Path, store: Path, arguments: list[str]) -> None:
-        """Keep reports in `folder` and baselines in `store`; `arguments` go to every pytest."""
+        """Keep baselines in `store`, and every report beside it; `arguments` go to every pytest."""
         self._folder = folder
+        self._kept = store.parent / f"{store.name}-reports"
+        self._kept.mkdir(exist_ok=True)
         self._arguments = ["examples", "-q", "-p", "no:cacheprovider", f"--infer-baselines={store}", *arguments]
 
     def run(self, *more: str) -> tuple[JsonReport, float]:
@@ -47,7 +49,7 @@ class Bench:
         if not path.exists() or " error" in last:  # a test that could not be measured is no test that passed
             raise SystemExit(done.stdout + done.stderr)
         report = read(path)
-        path.unlink()
+        path.rename(self._kept / f"{time.time_ns()}.json")
         return report, seconds
 
 
