@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pytest_infer.errors import UsageError
-from pytest_infer.precision.model import open_first, read
+from pytest_infer.precision.model import inputs_of, open_first, read
 from pytest_infer.precision.recognise import parts, recognise_graph
 
 if TYPE_CHECKING:
     from pytest_infer.precision import Unconvertible
-    from pytest_infer.workload import Precision
+    from pytest_infer.workload import Precision, TensorSpec
 
 _CHUNK: Final = 1 << 20
 
@@ -43,11 +43,13 @@ class Content:
         precision: the arithmetic that it is in: what it runs in where a test asks for none.
         parts: what else its numbers are in, see `precision.recognise.parts`.
         open_first: the inputs whose first dimension it leaves open.
+        inputs: what it takes, dynamic dimensions by name.
     """
 
     precision: Precision | Unconvertible
     parts: frozenset[str]
     open_first: frozenset[str]
+    inputs: tuple[TensorSpec, ...]
 
 
 def content_of(path: Path) -> Content:
@@ -67,7 +69,12 @@ def own_precision(path: Path) -> Precision | Unconvertible:
 @functools.lru_cache(maxsize=64)
 def _content(path: Path, _mtime_ns: int, _size: int) -> Content:
     graph = read(path, weights=False).graph
-    return Content(precision=recognise_graph(graph), parts=parts(graph), open_first=open_first(graph))
+    return Content(
+        precision=recognise_graph(graph),
+        parts=parts(graph),
+        open_first=open_first(graph),
+        inputs=inputs_of(graph),
+    )
 
 
 def model_digest(path: Path) -> str:

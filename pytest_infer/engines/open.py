@@ -109,7 +109,8 @@ def open_target(request: EngineRequest, around: Surroundings) -> InferEngine | C
     with tempfile.TemporaryDirectory(prefix="pytest-infer-calibration-") as spool:
         samples = None
         if precision in QUANTIZED and request.calibration is not None:
-            samples = CalibrationSet.spool(request.calibration, Path(spool), inputs(model))
+            takes = inputs(model) if content is None else content.inputs
+            samples = CalibrationSet.spool(request.calibration, Path(spool), takes)
         build = BuildRequest(
             model=model,
             device=around.device,

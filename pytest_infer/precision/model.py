@@ -47,10 +47,14 @@ def read(path: Path, *, weights: bool = True) -> onnx.ModelProto:
 
 def inputs(path: Path) -> tuple[TensorSpec, ...]:
     """What the model in `path` takes, its dynamic dimensions by name."""
-    model = read(path, weights=False)
+    return inputs_of(read(path, weights=False).graph)
+
+
+def inputs_of(graph: onnx.GraphProto) -> tuple[TensorSpec, ...]:
+    """The same of a graph that was read."""
     from onnx.helper import tensor_dtype_to_np_dtype
 
-    inside = {tensor.name for tensor in model.graph.initializer}
+    inside = {tensor.name for tensor in graph.initializer}
     return tuple(
         TensorSpec(
             name=value.name,
@@ -60,7 +64,7 @@ def inputs(path: Path) -> tuple[TensorSpec, ...]:
                 for dim in value.type.tensor_type.shape.dim
             ),
         )
-        for value in model.graph.input
+        for value in graph.input
         if value.name not in inside
     )
 
