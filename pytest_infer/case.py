@@ -61,6 +61,8 @@ class InferCase:
         """
         self.request = request
         self.measurements: list[Measurement] = []
+        self.said: dict[str, str] = {}
+        """What the test's body printed and logged in a process of its own, by stream."""
         self._bench = bench
         self._test_folder = test_folder
         self._marker_request: EngineRequest | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -85,6 +86,25 @@ UPDATE_FLAGS: Final = {
     "--infer-update-baselines=reset": "reset",
 }
 """Three flags, so that a path behind the first one stays a path."""
+
+
+class UpdateFlag(argparse.Action):
+    """All three as one option: what argparse says of a fourth (`=rest`) names those that there are."""
+
+    def __init__(self, option_strings: list[str], dest: str, **more: Any) -> None:
+        """Take no value."""
+        super().__init__(option_strings, dest, nargs=0, **more)
+
+    def __call__(
+        self,
+        _parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        _values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        """Set what the flag stands for."""
+        setattr(namespace, self.dest, UPDATE_FLAGS[option_string or ""])
+
 
 OPTIONS: Final[tuple[Option, ...]] = (
     Option(name="--infer-gpu", metavar="0|0,2|all|GPU-uuid|none", default="none", parse=str,

@@ -18,14 +18,19 @@ if TYPE_CHECKING:
     from pytest_infer.config import Settings
     from pytest_infer.progress import Progress
     from pytest_infer.report.github import Step
-    from pytest_infer.result import RunReport
+    from pytest_infer.result import BrokenTest, RunReport
     from pytest_infer.session import InferSession
 
+OURS: Final = "infer_test"
+"""The attribute of a report that says that its test is one of ours."""
 REPORTED: Final = "infer_results"
 """The attribute of a report that carries results: xdist sends a report's attributes along."""
 _TESTS_FAILED: Final = 1
 _BROKEN_OFF: Final = frozenset({2, 3})
 """pytest's exit statuses for interruption and for an internal error."""
+_PHASES: Final = frozenset({"setup", "call", "teardown"})
+_LONGEST: Final = 500
+"""Characters of an error's first line that reports show."""
 
 _ANNOTATES_FAILURES: Final = "pytest_github_actions_annotate_failures"
 """A plugin that does so for failures of any kind: twice would be once too often."""
@@ -51,40 +56,45 @@ class Ending:
         self._session = session
         self._used = used
         self._progress = progress
+        self._ours: set[str] = set()
+        self._broken: dict[str, BrokenTest] = {}
         self._lines: list[tuple[str, str]] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take the results that a report brings, with the place of their test."""
-        if content := report.__dict__.get(REPORTED):
-            file, line, _ = report.location
-            told: dict[str, Any] = {"location": None if line is None else (file, line + 1)}
-            if hasattr(report, "wasxfail"):  # expected to fail: nothing of it is to be accepted, missed or reported
-                told |= {"recorded": [], "failed": False}
+        """Take the results that a report brings, with the place of their test; note failures that no result tells."""
+        if report.__dict__.get(OURS):
+            self._ours.add(report.nodeid)
+        content = report.__dict__.get(REPORTED) or ()
+        if report.nodeid in self._ours and report.failed and not any(result["failed"] for result in content):
+            self._broken.setdefault(report.nodeid, broken(report))
+        if content:
+            told: dict[str, Any] = {"location": _location(report)}
+            if hasattr(report, "wasxfail"):  # nothing of it is to be accepted, missed or reported
+                told |= {"recorded": [], "failed": False, "expected": True}
             self._session().keep([{**result, **told} for result in content])
 
     @hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Save what was recorded, unless the run was broken off; write the reports."""
-        if not self._used() and not self._settings.report:
+        if not (self._used() or self._broken or self._settings.report):
             return
         from pytest_infer.report.github import step_of
         from pytest_infer.report.terminal import summary
         from pytest_infer.report.write import write_report
 
-        infer = self._session()
-        report = infer.report()
+        infer, broken_off = self._session(), exitstatus in _BROKEN_OFF
+        report = infer.report(tuple(self._broken.values()), saved=not broken_off)
         if infer.results:
             self._lines = summary(report, verbosity=self._config.get_verbosity(), width=self._width())
         if infer.settings.strict and infer.shifted:
             session.exitstatus = _TESTS_FAILED
-        broken_off = exitstatus in _BROKEN_OFF
         if broken_off and infer.settings.update:
             self._lines.append(("baselines: nothing saved, the run was broken off", "yellow"))
         tasks = [] if broken_off else [infer.save]
         for path in infer.settings.report:
             target = self._config.invocation_params.dir / path
             tasks.append(partial(write_report, report, target, infer.extensions.reporter(target)))
-        if infer.results and (step := step_of(os.environ)) is not None:
+        if (infer.results or self._broken) and (step := step_of(os.environ)) is not None:
             self._tell_github(report, step)
         for task in tasks:
             try:
@@ -115,3 +125,25 @@ class Ending:
         terminal = self._config.pluginmanager.getplugin("terminalreporter")
         known = terminal is not None and (terminal.isatty or os.environ.get("COLUMNS"))
         return self._config.get_terminal_writer().fullwidth if known else None
+
+
+def broken(report: pytest.TestReport) -> BrokenTest:
+    """A failed phase of a test as reports tell it."""
+    from pytest_infer.report.escaping import printable
+    from pytest_infer.result import BrokenTest
+
+    crash = getattr(report.longrepr, "reprcrash", None)
+    lines = [line for line in str(report.longrepr if crash is None else crash.message).splitlines() if line.strip()]
+    telling = next((line for line in lines if line.startswith("E ")), lines[0] if lines else "")
+    message = printable(telling.removeprefix("E ").strip().removeprefix("Failed: ").removesuffix("; its output:"))
+    return BrokenTest(
+        nodeid=report.nodeid,
+        phase=str(report.when) if report.when in _PHASES else "call",  # xdist knows none of a worker that died
+        message=message if len(message) <= _LONGEST else f"{message[:_LONGEST]}...",
+        location=_location(report),
+    )
+
+
+def _location(report: pytest.TestReport) -> tuple[str, int] | None:
+    file, line, _ = report.location
+    return None if line is None else (file, line + 1)

@@ -10,10 +10,18 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from pytest_infer.config import OPTIONS, SIDE_VARIABLE, UPDATE_FLAGS, WORKER_VARIABLE, Settings, read_settings
-from pytest_infer.ending import REPORTED, Ending
+from pytest_infer.config import (
+    OPTIONS,
+    SIDE_VARIABLE,
+    UPDATE_FLAGS,
+    WORKER_VARIABLE,
+    Settings,
+    UpdateFlag,
+    read_settings,
+)
+from pytest_infer.ending import OURS, REPORTED, Ending
 from pytest_infer.errors import InferError, users_part
-from pytest_infer.progress import Progress
+from pytest_infer.progress import Progress, outlook
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -35,8 +43,6 @@ RESULTS: pytest.StashKey[tuple[Result, ...]] = pytest.StashKey()
 TESTS = pytest.StashKey[int]()
 SYS_PATH = pytest.StashKey[tuple[str, ...]]()
 ANSWERED = pytest.StashKey[tuple[str, str]]()
-_PROCESS_S = 3.0
-"""What a worker costs beside its measurement: imports, loading, warm-up. For an estimate only."""
 _PARAMETER = "_infer_parameters"
 _FIXTURES = {"infer", "infer_engine"}
 
@@ -55,11 +61,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         else:
             group.addoption(option.name, default=None, metavar=option.metavar, help=option.help)
         parser.addini(option.dest, option.help, default="")
-    for flag, value in UPDATE_FLAGS.items():
-        group.addoption(
-            flag, action="store_const", const=value, dest="infer_update_baselines", default=None,
-            help="record: measure --infer-runs fresh processes a test, compare first, save last (default: append)",
-        )  # fmt: skip
+    group.addoption(
+        *UPDATE_FLAGS, action=UpdateFlag, dest="infer_update_baselines", default=None,
+        help="record: measure --infer-runs fresh processes a test, compare first, save last (default: append)",
+    )  # fmt: skip
     parser.addini("infer_update_baselines", "append or reset", default="")
     parser.addini("infer_update_reason", "why baselines are recorded; kept in the file", default="")
     parser.addini("infer_against_links", "what a revision's work tree links from this checkout: paths", type="args")
@@ -90,6 +95,10 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_infer.against.station import open_station
 
         config.stash[LINE] = open_station(text, config)
+    if LINE in config.stash:
+        from pytest_infer.worker_mode import Phases
+
+        config.pluginmanager.register(Phases(config.stash[PROGRESS].say), "infer-phases")
     try:
         config.stash[SETTINGS] = read_settings(config.rootpath, config.option.__dict__.get, partial(_ini, config))
         config.stash[GPUS] = _gpus(config)
@@ -159,12 +168,11 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> str | None:
-    """Before a recording: about how long it takes."""
+    """Before a recording: how long it takes at least."""
     settings, tests = config.stash[SETTINGS], sum(_is_infer(item) for item in items)
     if not settings.update or not tests:
         return None
-    minutes = max(1, round(tests * settings.runs * (settings.time + _PROCESS_S) / 60))
-    return f"infer: recording {settings.runs} fresh processes for each of {tests} tests, about {minutes} min or more"
+    return f"infer: recording {outlook(tests, settings.runs, settings.time)}"
 
 
 # --- one test --------------------------------------------------------------------------------------------------------
@@ -239,12 +247,14 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Send results along with the report, as plain values: it may come from an xdist worker."""
     report = yield
+    if call.when == "setup" and _is_infer(item):
+        report.__dict__[OURS] = True
     if call.when == "call" and item.stash.get(RESULTS, ()):
         import msgspec
 
         report.__dict__[REPORTED] = [msgspec.to_builtins(result) for result in item.stash[RESULTS]]
     if LINE in item.config.stash:
-        _tell_parent(item, call)
+        _tell_parent(item, call, report)
     return report
 
 
@@ -328,6 +338,7 @@ def _judge(item: pytest.Item, case: InferCase) -> None:
     """Finish the measurements of a test whose body passed, and decide."""
     from pytest_infer.report.failure import failure
     from pytest_infer.report.properties import properties
+    from pytest_infer.worker_mode import repeat
 
     session = _session(item.config)
     try:
@@ -342,6 +353,7 @@ def _judge(item: pytest.Item, case: InferCase) -> None:
         _fail(error)
     finally:
         item.config.stash[PROGRESS].show("")
+        repeat(item, case.said)
     item.stash[RESULTS] = results
     item.user_properties[:] = [pair for pair in item.user_properties if not pair[0].startswith("infer_")]
     item.user_properties += [pair for result in results for pair in properties(result)]
@@ -349,9 +361,10 @@ def _judge(item: pytest.Item, case: InferCase) -> None:
         pytest.fail("\n\n".join(failure(result, case.device) for result in failed), pytrace=False)
 
 
-def _tell_parent(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+def _tell_parent(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
     """In a worker: remember what went wrong first, and answer when the test is over."""
     from pytest_infer.measure.protocol import Answer
+    from pytest_infer.worker_mode import said_by_body
 
     if call.excinfo is not None and ANSWERED not in item.stash:
         skipped = isinstance(call.excinfo.value, pytest.skip.Exception)
@@ -363,7 +376,9 @@ def _tell_parent(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
         measurements = tuple(case.measurements) if case is not None and outcome == "passed" else ()
         if measurements and case is not None and (wrong := _session(item.config).wrong(case)):
             outcome, message = "inaccurate", wrong
-        item.config.stash[LINE].answer(Answer(outcome=outcome, message=message, measurements=measurements))
+        said = said_by_body(report.sections)
+        answer = Answer(outcome=outcome, message=message, measurements=measurements, said=said)
+        item.config.stash[LINE].answer(answer)
 
 
 def _fail(error: InferError) -> NoReturn:

@@ -5,12 +5,24 @@ from __future__ import annotations
 import shutil
 import sys
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     import pytest
+
+_MANY_S: Final = 120.0
+"""From here on minutes tell enough."""
+
+
+def outlook(tests: int, runs: int, time_s: float) -> str:
+    """What a recording of so many tests, runs a test and seconds a run is, and how long it takes at least."""
+    processes = "1 fresh process" if runs == 1 else f"{runs} fresh processes"
+    whose = "1 test" if tests == 1 else f"each of {tests} tests"
+    least_s = tests * runs * time_s
+    told = f"{least_s:.3g} s" if least_s < _MANY_S else f"{least_s // 60:.0f} min"
+    return f"{processes} for {whose}, at least {told}"
 
 
 class Progress:

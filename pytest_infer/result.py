@@ -43,6 +43,7 @@ class Result:
         location: the test's file, relative to rootdir, and its line, from 1; None where pytest knows none.
         history: the accepted runs that it was compared with, oldest first.
         rounds: of an interleaved comparison, each round's change by metric, in order; larger is worse.
+        expected: the test is expected to fail (xfail), so that nothing of it is accepted, missed or reported as failed.
     """
 
     nodeid: str
@@ -59,6 +60,24 @@ class Result:
     location: tuple[str, int] | None = None
     history: tuple[AcceptedRun, ...] = ()
     rounds: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    expected: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokenTest:
+    """A test of ours that failed, and not by a verdict: by a fixture, its own assertion, a worker that died.
+
+    Attributes:
+        nodeid: the test.
+        phase: `setup`, `call` or `teardown`.
+        message: what happened, its first line.
+        location: the test's file, relative to rootdir, and its line, from 1; None where pytest knows none.
+    """
+
+    nodeid: str
+    phase: str
+    message: str
+    location: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +111,7 @@ class RunReport:
         update: how baselines were recorded, `append` or `reset`; None where they were not.
         update_reason: why.
         multiplied: each test ran once on each of several GPUs, whose number begins its id's parameters.
+        errors: the tests that failed without a verdict.
     """
 
     device: dict[str, str | int | float]
@@ -104,3 +124,4 @@ class RunReport:
     update: str | None = None
     update_reason: str | None = None
     multiplied: bool = False
+    errors: tuple[BrokenTest, ...] = ()

@@ -24,7 +24,7 @@ from pytest_infer.gating import Gate, split_nodeid
 from pytest_infer.measure.worker import Launch, run_worker
 from pytest_infer.measuring import Bench
 from pytest_infer.recording import clock_notes, clocks_of, crowd_notes, stamped, updates_of
-from pytest_infer.result import Result, RunReport
+from pytest_infer.result import BrokenTest, Result, RunReport
 from pytest_infer.several_gpus import without_gpu
 from pytest_infer.verdict import Outcome
 
@@ -139,7 +139,7 @@ class InferSession:
         Raises:
             MeasurementError: a fresh run failed. SkippedInWorkerError: it skipped itself.
         """
-        place = next(place for place in self._places if place.device is case.device)
+        place = self._place(case)
         clocks = place.clocks(self._progress.say)
         gate = self._gate(place, clocks)
         gate.tests = max(1, self.tests)
@@ -148,7 +148,7 @@ class InferSession:
         def rerun(count: int) -> list[tuple[Measurement, ...]]:
             if self.settings.isolate == "never":
                 return []
-            return [self._fresh(nodeid, test_file, place, f"run {i + 1} of {count}") for i in range(count)]
+            return [self._fresh(nodeid, test_file, case, f"run {i + 1} of {count}") for i in range(count)]
 
         if self.isolates(case) and self.settings.update is not None:
             module, _ = split_nodeid(nodeid)
@@ -156,7 +156,7 @@ class InferSession:
             results = decision.record(rerun)
         else:
             isolated = self.isolates(case)
-            measured = self._fresh(nodeid, test_file, place, "measuring") if isolated else case.measurements
+            measured = self._fresh(nodeid, test_file, case, "measuring") if isolated else case.measurements
             results = decision.compare(measured, rerun, self._interleave(nodeid, test_file, place, case, measured))
         if self.settings.disabled:  # there is nothing to tell of it, unless its outputs are wrong
             results = tuple(result for result in results if result.outcome is Outcome.INACCURATE)
@@ -176,8 +176,13 @@ class InferSession:
         for result in results:
             self.extensions.verdict(result)
 
-    def report(self) -> RunReport:
-        """The finished session for reporters; its notes are what holds of the session as a whole."""
+    def report(self, errors: tuple[BrokenTest, ...] = (), *, saved: bool = True) -> RunReport:
+        """The finished session for reporters; its notes are what holds of the session as a whole.
+
+        Args:
+            errors: the tests that failed without a verdict.
+            saved: whether what was recorded is saved.
+        """
         notes: list[str] = []
         for device in self._folders():
             mine = [r for r in self.results if r.measurement.device == device.slug]
@@ -196,7 +201,7 @@ class InferSession:
             started=self._started.isoformat(timespec="seconds"),
             notes=(
                 *notes,
-                *crowd_notes(self.results),
+                *crowd_notes(r for r in self.results if saved and self._acceptable(r)),
                 *clock_notes(self.results, asked=self.settings.lock_clocks is not None),
             ),
             session=self._id,
@@ -204,16 +209,19 @@ class InferSession:
             update=self.settings.update,
             update_reason=self.settings.update_reason,
             multiplied=self._multiplied,
+            errors=errors,
         )
 
     def save(self) -> str | None:
         """Write what was recorded and may be accepted; a line that says so, or None where nothing was recorded.
 
         Raises:
-            BaselineError: it can't be written, and the files are as they were; or some of it was refused.
+            BaselineError: it can't be written, and the files are as they were; or some of it was refused, but for tests
+                that are expected to fail.
         """
         recorded = [r for r in self.results if r.recorded]
-        if not recorded:
+        expected = [r for r in self.results if r.expected and self.settings.update]
+        if not recorded and not expected:
             return None
         accepted = [r for r in recorded if self._acceptable(r)]
         told = []
@@ -222,9 +230,13 @@ class InferSession:
             self._save_on(device, mine)
             told.append(f"{len(mine)} saved to {self.settings.baselines}/{device.slug}")
         line = f"baselines: {', '.join(told)}"
-        if refused := [r for r in recorded if r not in accepted]:
-            names = ", ".join(f"{r.nodeid} ({r.outcome})" for r in refused)
-            raise BaselineError(f"{line}, {len(refused)} refused: {names}")
+        refused = [r for r in recorded if r not in accepted]
+        names = [f"{r.nodeid} ({r.outcome})" for r in refused]
+        names += [f"{r.nodeid} ({r.outcome}, expected to fail)" for r in expected]
+        if names:
+            line += f", {len(names)} refused: {', '.join(names)}"
+        if refused:
+            raise BaselineError(line)
         return line
 
     def close(self) -> None:
@@ -254,11 +266,14 @@ class InferSession:
             return self.settings.update == "reset"  # the runs that it can't be told apart from are to go
         return result.outcome not in {Outcome.INVALID, Outcome.INACCURATE, Outcome.OVER_BUDGET}
 
-    def _fresh(self, nodeid: str, test_file: Path, place: Place, what: str) -> tuple[Measurement, ...]:
+    def _fresh(self, nodeid: str, test_file: Path, case: InferCase, what: str) -> tuple[Measurement, ...]:
+        place = self._place(case)
         self._progress.show(f"{nodeid}: {what} in a fresh process")
         # Held for it from start to end: starting a process beside a measurement disturbs it like another measurement.
         with place.held(self._progress.say):
             answer = self._answer(nodeid, test_file, place.device)
+        if answer.outcome != "passed" or (self.isolates(case) and not case.said):  # of several runs one is enough
+            case.said = answer.said
         if answer.outcome == "skipped":
             raise SkippedInWorkerError(answer.message)
         if answer.outcome == "failed":
@@ -306,6 +321,9 @@ class InferSession:
     def _key(self, nodeid: str) -> str:
         """The test as baselines and workers know it."""
         return without_gpu(nodeid) if self._multiplied else nodeid
+
+    def _place(self, case: InferCase) -> Place:
+        return next(place for place in self._places if place.device is case.device)
 
     def _folders(self) -> list[Device]:
         """One device for each folder of baselines: GPUs of one slug share it."""

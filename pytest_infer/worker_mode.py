@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import pluggy
+
+from pytest_infer.measure.phases import mark
+
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    import pytest
+
     from pytest_infer.measure.protocol import Job
+
+hookimpl = pluggy.HookimplMarker("pytest")
 
 NEUTRAL: Final[dict[str, Any]] = {
     # pytest itself
@@ -49,3 +61,52 @@ def bend(option: Any, job: Job) -> list[str]:
             setattr(option, name, value)
     option.basetemp = str(Path(job.cache_dir).with_name("tmp"))
     return [job.target]
+
+
+# --- what its test says ----------------------------------------------------------------------------------------------
+
+_BODY: Final = re.compile("Captured (stdout|stderr|log) call")
+
+
+class Phases:
+    """A plugin of workers: marks in the output where each phase of the test begins, for the parent to find it."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        """Write marks by `say`, a line each that no capturing takes."""
+        self._say = say
+
+    @hookimpl(tryfirst=True)
+    def pytest_collection(self) -> None:
+        """Behind pytest's own header."""
+        self._say(mark("collection"))
+
+    @hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self) -> None:
+        """Before any fixture."""
+        self._say(mark("setup"))
+
+    @hookimpl(tryfirst=True)
+    def pytest_runtest_call(self) -> None:
+        """Before the body."""
+        self._say(mark("call"))
+
+    @hookimpl(tryfirst=True)
+    def pytest_runtest_makereport(self, call: pytest.CallInfo[None]) -> None:
+        """Behind the body, before pytest tells how it went."""
+        if call.when == "call":
+            self._say(mark("end"))
+
+
+def said_by_body(sections: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """What a test's body printed and logged, of the sections of its report."""
+    return {found[1]: text for name, text in sections if (found := _BODY.fullmatch(name))}
+
+
+def repeat(item: pytest.Item, said: Mapping[str, str]) -> None:
+    """Say here what the body said in a process of its own: it is captured or shown as the body's own words would be."""
+    for name in ("stdout", "stderr"):
+        stream, text = getattr(sys, name), said.get(name, "")
+        encoding = getattr(stream, "encoding", None) or "utf-8"
+        stream.write(text.encode(encoding, "replace").decode(encoding))
+    if log := said.get("log"):
+        item.add_report_section("call", "log", log)

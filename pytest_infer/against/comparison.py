@@ -151,8 +151,8 @@ class Comparison:
             return Compared(disturbed=tuple(dict.fromkeys(text for played in disturbed for text in played.disturbed)))
         needed_s = math.ceil(round_s * (FIRST_LOOK + 1))
         told = (
-            f"only {rounds} of at least {FIRST_LOOK} rounds against {self._there.label} fit into --infer-time-limit="
-            f"{self._settings.time_limit:g}; they take about {round_s:.2g} s each: raise it to {needed_s}"
+            f"{FIRST_LOOK} rounds against {self._there.label} need about {FIRST_LOOK * round_s:.3g} s, and "
+            f"--infer-time-limit is {self._settings.time_limit:g}: stopped after {rounds}; raise it to {needed_s}"
         )
         return Compared(undecided=(told,))
 

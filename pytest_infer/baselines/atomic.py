@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_infer.baselines.codec import decode, encode
 from pytest_infer.device.lock import lock_folder
 from pytest_infer.errors import BaselineError
+from pytest_infer.files import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     import filelock
 
@@ -30,21 +29,6 @@ def lock_of(path: Path) -> filelock.FileLock:
 
     name = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:24]
     return filelock.FileLock(lock_folder() / f"store-{name}.lock", mode=0o666)
-
-
-def replace_file(path: Path, text: str) -> None:
-    """Write all of it or nothing: a temporary file beside it, flushed to disk, then renamed over it."""
-    descriptor, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(draft).chmod(0o644)
-        Path(draft).replace(path)
-    except BaseException:
-        Path(draft).unlink(missing_ok=True)
-        raise
 
 
 def read_file(path: Path) -> BaselineFile | None:
@@ -99,7 +83,7 @@ def rewrite(
 def _write(path: Path, text: str | None) -> None:
     if text is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path, text)
+        replace_file(path, text.encode())
         return
     path.unlink()
     with contextlib.suppress(OSError):  # not empty

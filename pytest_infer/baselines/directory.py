@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pytest_infer.baselines.atomic import lock_of, read_file, replace_file
+from pytest_infer.baselines.atomic import lock_of, read_file
 from pytest_infer.baselines.codec import decode, decode_calibration, encode
 from pytest_infer.baselines.places import checked, place_of
 from pytest_infer.baselines.schema import SCHEMA, BaselineFile, Calibration, Entry, Session, appended, sessions_of
 from pytest_infer.errors import BaselineError
+from pytest_infer.files import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -62,7 +63,7 @@ class DirectoryStore:
         path = self._folder / f"{device.slug}.json"
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            replace_file(path, msgspec.json.format(msgspec.json.encode(calibration), indent=1).decode() + "\n")
+            replace_file(path, msgspec.json.format(msgspec.json.encode(calibration), indent=1) + b"\n")
         except OSError as error:
             raise BaselineError(f"{path} could not be written: {error.strerror}") from error
 
@@ -73,11 +74,11 @@ class DirectoryStore:
         return ()
 
     def check_writable(self, device: Device) -> None:
-        """Make the device's folder and try to write there."""
+        """Try to write into the device's folder, or where it would be made: that is done when something is saved."""
         folder = self._folder / device.slug
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=folder):
+            there = next(place for place in (folder, *folder.resolve().parents) if place.exists())
+            with tempfile.TemporaryFile(dir=there):
                 pass
         except OSError as error:
             raise BaselineError(
@@ -104,7 +105,7 @@ class DirectoryStore:
                 file = self.read(device, module) or BaselineFile(
                     schema=SCHEMA, device={"slug": device.slug, **device.identity}
                 )
-                replace_file(path, encode(_merged(file, session_id, session, changes, reset=reset)))
+                replace_file(path, encode(_merged(file, session_id, session, changes, reset=reset)).encode())
         except OSError as error:
             raise BaselineError(f"{path} could not be written: {error.strerror}; it is as it was before") from error
 

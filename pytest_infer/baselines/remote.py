@@ -80,11 +80,15 @@ class RemoteStore:
 
     def check_writable(self, device: Device) -> None:
         """Write something into the device's folder, and remove it."""
-        probe = f"{self._root}/{device.slug}/{_PROBE}"
+        folder = f"{self._root}/{device.slug}"
         with self._named():
-            self._there.makedirs(f"{self._root}/{device.slug}", exist_ok=True)
-            self._there.pipe_file(probe, b"")
-            self._there.rm_file(probe)
+            there = self._there.exists(folder)
+            self._there.makedirs(folder, exist_ok=True)
+            self._there.pipe_file(f"{folder}/{_PROBE}", b"")
+            self._there.rm_file(f"{folder}/{_PROBE}")
+            if not there:
+                with contextlib.suppress(Exception):  # it is made when something is saved; some places have no folders
+                    self._there.rmdir(folder)
 
     def save(self, device: Device, session_id: str, session: Session, updates: Iterable[Update], *, reset: bool) -> int:
         """Read what is there now, add the updates, and write the files that changed back."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pytest_infer.baselines.schema import Entry
-    from pytest_infer.baselines.tree import TreeStore
+    from pytest_infer.baselines.store import BaselineStore
     from pytest_infer.verdict import Change
 
 TOLERANCE = 0.02
@@ -53,7 +53,7 @@ class Judged:
 
 def judge(
     fresh: Sequence[Fresh],
-    store: TreeStore,
+    store: BaselineStore,
     environments: Mapping[str, Mapping[str, str]],
 ) -> Judged:
     """Let the gate of each device judge, with the spread that the store's runs show.
@@ -68,7 +68,7 @@ def judge(
     for slug in dict.fromkeys(one.device for one in fresh):
         mine = [one for one in fresh if one.device == slug]
         settings = Settings(root=Path(), confirm=max(1, min(len(one.runs) for one in mine)))
-        device = Device(slug=slug, kind="gpu" if slug.startswith("gpu-") else "cpu", name=slug)
+        device = device_named(slug)
         gate = Gate(settings, device, store, dict(environments.get(slug, {})))
         gate.tests = len(mine)
         for one in mine:  # all of them first: each is judged relative to what the session did to the others
@@ -86,6 +86,11 @@ def judge(
         line = gate.session_line([ratio for ratio, _ in known], [sessions for _, sessions in known])
         notes += [] if line is None else [f"{slug}: {line}"]
     return Judged(changes=changes, notes=tuple(notes))
+
+
+def device_named(slug: str) -> Device:
+    """A device of which nothing else is known."""
+    return Device(slug=slug, kind="gpu" if slug.startswith("gpu-") else "cpu", name=slug)
 
 
 def _measurements(fresh: Fresh) -> list[Measurement]:

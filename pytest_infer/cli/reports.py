@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +18,7 @@ from pytest_infer.verdict import Outcome
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pytest_infer.baselines.store import BaselineStore
     from pytest_infer.report.json_report import JsonReport, JsonResult
 
 _SLUG: Final = re.compile(r"[a-z0-9][a-z0-9.-]*")
@@ -34,6 +35,31 @@ class Refusal:
     nodeid: str
     name: str
     why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """A result that may be accepted.
+
+    Attributes:
+        result: as the report has it.
+        proposal: what it adds to an entry.
+        device: the slug.
+    """
+
+    result: JsonResult
+    proposal: Proposal
+    device: str
+
+    @property
+    def key(self) -> str:
+        """What its verdict is found by."""
+        return f"{self.result.nodeid} {self.result.name}"
+
+    @property
+    def compared(self) -> bool:
+        """Whether a baseline was held against it when it was measured."""
+        return any(change.against == "baseline" for change in self.result.changes)
 
 
 def test_of(report: JsonReport, result: JsonResult) -> tuple[str, str]:
@@ -74,31 +100,57 @@ def session_of(report: JsonReport, path: Path) -> str:
     return f"{began:%Y%m%dT%H%M%S}-{hashlib.sha256(path.read_bytes()).hexdigest()[:4]}"
 
 
-def proposals_of(path: Path, *, force: bool, reason: str | None) -> tuple[list[Proposal], list[Refusal]]:
+def proposals_of(
+    path: Path, store: BaselineStore, *, force: bool, reason: str | None
+) -> tuple[list[Proposal], list[Refusal]]:
     """What a report offers a store, and what of it is refused.
 
     A recording (`--infer-update-baselines`) offers the runs that it recorded, in processes of their own. Any other
     session offers the one run that it has of each test, and the store keeps that it was no recording. Refused as by a
     recording: what is invalid, inaccurate, over budget, inconclusive (but where all begins anew), or regressed without
-    `force`, with which the entry begins anew.
+    `force`, with which the entry begins anew. What was held against no baseline when it was measured is held now
+    against what it is to extend, as the gate would.
 
     Args:
         path: of the report.
+        store: what is there already.
         force: also what regressed.
         reason: why; kept with the session. By default the recording's own.
 
     Raises:
-        UsageError: it is no report, or none of this version.
+        UsageError: it is no report, or none of this version. BaselineError: a file of the store can't be used.
     """
+    from pytest_infer.cli.extending import doubts
+
     report = read(path)
     session_id = session_of(report, path)
-    offered, refused = [], []
+    offers: list[Offer] = []
+    offered: list[Proposal] = []
+    refused: list[Refusal] = []
     for result in report.results:
         if why := _refusal(report, result, force=force):
             refused.append(Refusal(nodeid=result.nodeid, name=result.name, why=why))
         else:
-            offered.append(proposal_of(report, result, session_id, reason))
+            proposal = proposal_of(report, result, session_id, reason)
+            offers.append(Offer(result=result, proposal=proposal, device=device_of(report, result)))
+    doubted = doubts(offers, store, report.environment)
+    for offer in offers:
+        if offer.key not in doubted:
+            offered.append(offer.proposal)
+        elif force:
+            offered.append(replace(offer.proposal, anew=True))
+        else:
+            why = _uncompared(*doubted[offer.key])
+            refused.append(Refusal(nodeid=offer.result.nodeid, name=offer.result.name, why=why))
     return offered, refused
+
+
+def _uncompared(outcome: str, *reasons: str) -> str:
+    told = (
+        f"{outcome} beside the runs that it is to join, and no baseline was held against it when it was measured: run "
+        "pytest with these baselines, without --infer-baseline-mode=off (--force accepts it, and begins its entry anew)"
+    )
+    return "; ".join((told, *reasons))
 
 
 def _refusal(report: JsonReport, result: JsonResult, *, force: bool) -> str:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from pytest_infer.errors import MeasurementError
+from pytest_infer.measure.phases import last_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
 _POLL_S: Final = 0.05
 _GOODBYE_S: Final = 10.0
 """How long a worker that has answered may take to tear its session down."""
-_CRASH: Final = "Fatal Python error"
-_TAIL: Final = 2000
-"""Characters of a dead worker's output that its error shows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +59,12 @@ class WorkerProcess:
     def pid(self) -> int:
         """Its process id."""
         return self._process.pid
+
+    def output(self) -> str:
+        """What it has printed so far."""
+        with contextlib.suppress(OSError):
+            return Path(self._output).read_bytes().decode(errors="replace")
+        return ""
 
     def send(self, content: bytes) -> None:
         """Tell it something; one that is gone hears nothing, and the next `receive` says so."""
@@ -128,13 +132,8 @@ class WorkerProcess:
             what = f"a worker process was killed by {name}{memory}"
         else:
             what = f"a worker process ended with exit status {code} before it answered"
-        with contextlib.suppress(OSError):
-            said = Path(self._output).read_bytes().decode(errors="replace").strip()
-            # A crash's own report begins with where it happened; of anything else the end says most.
-            begin = said.find(_CRASH)
-            if part := said[begin : begin + _TAIL] if begin >= 0 else said[-_TAIL:]:
-                what += f"; its output:\n{part}"
-        return what
+        words = last_words(self.output())
+        return f"{what}; its output:\n{words}" if words else what
 
 
 def _untraced(environment: Mapping[str, str]) -> dict[str, str]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from pytest_infer.measurement import Measurement
 
-PROTOCOL: Final = 1
+PROTOCOL: Final = 2
 """Raised with every change of these messages; two sides that don't agree say so."""
 
 
@@ -40,8 +40,10 @@ class Answer:
     Attributes:
         outcome: `passed`, `failed` or `skipped`; what failed or why it was skipped is the `message`.
         measurements: what was measured, when it passed.
+        said: what the test's body printed and logged: `stdout`, `stderr`, `log`.
     """
 
     outcome: str
     message: str = ""
     measurements: tuple[Measurement, ...] = ()
+    said: dict[str, str] = field(default_factory=dict)

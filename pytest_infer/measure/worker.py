@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from pytest_infer.measure.phases import by_phase
 from pytest_infer.measure.process import Contact, worker_process
 from pytest_infer.measure.protocol import PROTOCOL, Answer, Job
 
@@ -60,7 +61,10 @@ def run_worker(
     ) as worker:
         content = worker.receive()
         worker.wait()
-    return msgspec.json.decode(content, type=Answer)
+        shown = by_phase(worker.output()).get("call", "")
+    answer = msgspec.json.decode(content, type=Answer)
+    # Under -s nothing is captured there: what the body printed stands in the worker's output.
+    return replace(answer, said={**answer.said, "stdout": answer.said.get("stdout", "") + shown})
 
 
 def job_of(contact: Contact, target: str, args: tuple[str, ...], sys_path: tuple[str, ...]) -> Job:

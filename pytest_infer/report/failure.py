@@ -28,7 +28,7 @@ def particulars(result: Result, device: str) -> list[str]:
     """What was measured, what it breaks, on which device, what differs, and how to accept it: indented lines."""
     lines = [f"  {reason}" for reason in result.reasons]
     if "latency" in result.measurement.metrics:
-        lines.append(f"  measured: {measured(result)}")
+        lines.append(f"  {_which(result)}: {measured(result)}")
     lines.append(f"  device: {device}")
     if result.differs:
         other = result.against or "the baseline's recording"
@@ -51,6 +51,12 @@ def measured(result: Result) -> str:
     if samples is not None:
         parts.append(f"{samples.count} samples" + ("" if samples.settled else ", never settled"))
     return ", ".join(parts)
+
+
+def _which(result: Result) -> str:
+    """What the figures are of: where more runs made the verdict, they are not the ones that it tells."""
+    several = result.recorded or any(change.confirmed for change in result.changes)
+    return "first run" if several else "measured"
 
 
 def _way_out(result: Result) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from pytest_infer.report import unjudged
 from pytest_infer.report.escaping import command_message, command_property, printable
 from pytest_infer.report.failure import headline, particulars
 from pytest_infer.report.markdown import markdown
@@ -57,9 +59,16 @@ def commands(report: RunReport, root: Path, workspace: Path | None, *, failures:
         failures: whether failures are to be told; another plugin may do it.
     """
     failed, doubtful = _both(report)
+
+    def of(result: Result) -> tuple[str, str, Sequence[tuple[str, str]]]:
+        lines = [line.removeprefix("  ") for line in particulars(result, device_named(result, report))]
+        return headline(result), "\n".join(lines), _place(result.location, root, workspace)
+
+    errors = ((unjudged.headline(e), unjudged.told(e), _place(e.location, root, workspace)) for e in report.errors)
+    failing = itertools.islice(itertools.chain(map(of, failed), errors), ANNOTATIONS if failures else 0)
     return [
-        *(_command("error", r, report, root, workspace) for r in failed[: ANNOTATIONS if failures else 0]),
-        *(_command("warning", r, report, root, workspace) for r in doubtful[:ANNOTATIONS]),
+        *(_command("error", *told) for told in failing),
+        *(_command("warning", *of(result)) for result in doubtful[:ANNOTATIONS]),
     ]
 
 
@@ -87,26 +96,25 @@ def _both(report: RunReport) -> tuple[list[Result], list[Result]]:
 
 def _beyond(report: RunReport) -> str:
     """That GitHub does not show all on the tests' lines."""
+    failed, doubtful = map(len, _both(report))
     told = [
-        f"{ANNOTATIONS} of {len(results)} {what}"
-        for what, results in zip(("failures", "doubtful results"), _both(report), strict=True)
-        if len(results) > ANNOTATIONS
+        f"{ANNOTATIONS} of {count} {what}"
+        for what, count in (("failures", failed + len(report.errors)), ("doubtful results", doubtful))
+        if count > ANNOTATIONS
     ]
     return f"On the tests' lines GitHub shows {' and '.join(told)}, the worst ones." if told else ""
 
 
-def _command(kind: str, result: Result, report: RunReport, root: Path, workspace: Path | None) -> str:
-    properties = [*_place(result, root, workspace), ("title", printable(headline(result)))]
-    told = ",".join(f"{name}={command_property(value)}" for name, value in properties)
-    lines = "\n".join(line.removeprefix("  ") for line in particulars(result, device_named(result, report)))
-    return f"::{kind} {told}::{command_message(lines)}"
+def _command(kind: str, title: str, message: str, place: Sequence[tuple[str, str]]) -> str:
+    told = ",".join(f"{name}={command_property(value)}" for name, value in (*place, ("title", printable(title))))
+    return f"::{kind} {told}::{command_message(message)}"
 
 
-def _place(result: Result, root: Path, workspace: Path | None) -> Sequence[tuple[str, str]]:
+def _place(location: tuple[str, int] | None, root: Path, workspace: Path | None) -> Sequence[tuple[str, str]]:
     """File and line, if the file is in the checkout."""
-    if result.location is None:
+    if location is None:
         return ()
-    file, line = result.location
+    file, line = location
     path = (root / file).resolve()
     inside = (workspace or root).resolve()
     if not path.is_relative_to(inside):

@@ -7,6 +7,7 @@ values have six digits. Its reader is a simple one, see `label` in `escaping.py`
 from __future__ import annotations
 
 import collections
+import itertools
 import math
 import re
 from dataclasses import dataclass
@@ -43,9 +44,13 @@ class _Sample:
 
 
 def encode(report: RunReport) -> bytes:
-    """The report's text, all of it gauges: of each measurement its figures, of the run how often each outcome came."""
+    """The report's text, all of it gauges: of each measurement its figures, of the run how often each outcome came.
+
+    And how many tests failed without one.
+    """
     families: dict[str, list[_Sample]] = {}
-    for sample in [*_outcomes(report), *(s for result in report.results for s in _samples(result, report))]:
+    figures = (sample for result in report.results for sample in _samples(result, report))
+    for sample in itertools.chain(_outcomes(report), _errors(report), figures):
         families.setdefault(sample.family, []).append(sample)
     lines: list[str] = []
     for family, samples in families.items():
@@ -66,6 +71,18 @@ def _outcomes(report: RunReport) -> Iterator[_Sample]:
             help="Measurements by outcome.",
             labels=(("outcome", str(outcome)),),
             value=counts[outcome],
+        )
+
+
+def _errors(report: RunReport) -> Iterator[_Sample]:
+    counts = collections.Counter(error.phase for error in report.errors)
+    for phase in ("setup", "call", "teardown"):
+        yield _Sample(
+            family="infer_errors",
+            unit="",
+            help="Tests that failed without a verdict.",
+            labels=(("phase", phase),),
+            value=counts[phase],
         )
 
 

@@ -71,6 +71,15 @@ class JsonResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JsonError:
+    """A test that failed without a verdict: in its `phase`, with the first line of what happened."""
+
+    nodeid: str
+    phase: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JsonReport:
     """One session of pytest; see `RunReport` for what its fields mean."""
 
@@ -85,6 +94,7 @@ class JsonReport:
     update: str | None = None
     update_reason: str | None = None
     multiplied: bool = False
+    errors: tuple[JsonError, ...] = ()
 
 
 def encode(report: RunReport) -> bytes:
@@ -106,6 +116,7 @@ def content_of(report: RunReport) -> JsonReport:
         update=report.update,
         update_reason=report.update_reason,
         multiplied=report.multiplied,
+        errors=tuple(JsonError(nodeid=e.nodeid, phase=e.phase, message=e.message) for e in report.errors),
     )
 
 

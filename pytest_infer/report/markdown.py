@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import collections
+import itertools
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from pytest_infer.report import unjudged
 from pytest_infer.report.advice import blind, missing
 from pytest_infer.report.escaping import block, code, code_cell
 from pytest_infer.report.failure import headline, particulars
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from pytest_infer.report.rows import Row
-    from pytest_infer.result import Result, RunReport
+    from pytest_infer.result import BrokenTest, Result, RunReport
 
 COMMENT: Final = 65_536
 """Characters that a comment on GitHub may have. Counted in bytes of UTF-8, of which there are never fewer."""
@@ -51,16 +53,25 @@ def markdown(report: RunReport, *, limit: int, footnote: str = "") -> str:
         page.put("".join(f"- {code(note)}\n" for note in notes))
     look = by_severity(r for r in report.results if notable(r))
     rest = [r for r in report.results if not notable(r)]
-    left = page.table(_rows(look, report), within=round(limit * _ROWS_SHARE))
+    failed = sum(r.failed for r in look)  # errors stand behind them, before what passes with a word
+    rows = _rows(look, report)
+    rows[failed:failed] = map(unjudged.row_of, report.errors)
+    left = page.table(rows, within=round(limit * _ROWS_SHARE))
     if left:
-        page.end(f"… and {left} more of these: {_counts(look[-left:])}.\n")
+        page.end(f"… and {left} more of these: {_counted(row.outcome for row in rows[-left:])}.\n")
     explained = [r for r in look if r.reasons]
-    for number, result in enumerate(explained):
-        if not page.put(_told(result, report)):
-            page.end(f"{len(explained) - number} more are told in full in the log only.\n")
+    failed = sum(r.failed for r in explained)
+    texts = itertools.chain(
+        (_told(r, report) for r in explained[:failed]),
+        map(_broken, report.errors),
+        (_told(r, report) for r in explained[failed:]),
+    )
+    for number, text in enumerate(texts):
+        if not page.put(text):
+            page.end(f"{len(report.errors) + len(explained) - number} more are told in full in the log only.\n")
             break
     if rest:
-        page.fold(_counts(rest), _rows(rest, report))
+        page.fold(_counted(r.outcome for r in rest), _rows(rest, report))
     page.put(_environment(report))
     return page.text
 
@@ -111,17 +122,18 @@ class _Page:
 
 
 def _summary(report: RunReport) -> str:
-    results = report.results
+    results, errors = report.results, report.errors
+    others = [unjudged.counted(len(errors))] if errors else []
     if not results:
-        return "### pytest-infer: no infer test ran\n"
+        return f"### pytest-infer: {', '.join(others) or 'no infer test ran'}\n"
     failed = sum(r.failed for r in results)
-    what = f"{failed or 'none'} of {len(results)} measurements failed"
+    what = ", ".join([f"{failed or 'none'} of {len(results)} measurements failed", *others])
     devices = ", ".join(code(name) for name in dict.fromkeys(device_named(r, report) for r in results))
-    return f"### pytest-infer: {what}\n\n{_counts(results)}, on {devices}\n"
+    return f"### pytest-infer: {what}\n\n{_counted(r.outcome for r in results)}, on {devices}\n"
 
 
-def _counts(results: Iterable[Result]) -> str:
-    counts = collections.Counter(str(r.outcome) for r in results)
+def _counted(outcomes: Iterable[str]) -> str:
+    counts = collections.Counter(map(str, outcomes))
     return ", ".join(f"{count} {word}" for word, count in sorted(counts.items()))
 
 
@@ -147,6 +159,10 @@ def _cell(row: Row, name: str) -> str:
 
 def _told(result: Result, report: RunReport) -> str:
     return block("\n".join([headline(result), *particulars(result, device_named(result, report))]))
+
+
+def _broken(error: BrokenTest) -> str:
+    return block(f"{unjudged.headline(error)}\n  {unjudged.told(error)}")
 
 
 def _environment(report: RunReport) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from typing import TYPE_CHECKING
 
 from pytest_infer.errors import UsageError
+from pytest_infer.files import replace_file
 from pytest_infer.report.json_report import encode
 
 if TYPE_CHECKING:
@@ -33,11 +36,22 @@ def write_report(report: RunReport, path: Path, encode: Callable[[RunReport], by
     """Write one report, its folder made where it lacks; a line that says so.
 
     Raises:
-        UsageError: it can't be written.
+        UsageError: it can't be written; what stood there stays.
     """
+    content = encode(report)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(encode(report))
+        place = path.resolve()  # a link stays one
+        replace_file(place, content, mode=_mode(place))
     except OSError as error:
         raise UsageError(f"--infer-report={path} could not be written: {error.strerror}") from error
     return f"report: {path}"
+
+
+def _mode(path: Path) -> int:
+    """The rights of the file that is there, else of one that anybody's program would make."""
+    if path.exists():
+        return stat.S_IMODE(path.stat().st_mode)
+    mask = os.umask(0o077)  # there is no other way to ask for it
+    os.umask(mask)
+    return 0o666 & ~mask

@@ -125,6 +125,7 @@ def measured() -> Callable[..., Result]:
             outcome=given.get("outcome", Outcome.NO_BASELINE),
             failed=False,
             reasons=given.get("reasons", ()),
+            changes=given.get("changes", ()),
             measurement=runs[0],
             recorded=runs if recorded else (),
         )

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pytest_infer.baselines.codec import decode
 from pytest_infer.cli.reports import SCREENING
-from pytest_infer.verdict import Outcome
+from pytest_infer.verdict import Change, Outcome
 from tests.cli.conftest import DAY, SLUG, tree
 
 if TYPE_CHECKING:
@@ -71,12 +71,37 @@ def test_a_plain_run_is_accepted_as_what_it_is(
     assert read(project).sessions[DAY].reason == SCREENING
 
 
+def change(**given: Any) -> Change:
+    """What the gate said where a baseline was looked at."""
+    values: dict[str, Any] = {
+        "metric": "latency",
+        "unit": "ms",
+        "estimate": 0.0,
+        "low": -0.01,
+        "high": 0.01,
+        "p": 0.5,
+        "detectable": 0.1,
+        "tolerance": 0.02,
+        "regressed": False,
+        "improved": False,
+        "suspected": False,
+        "provisional": True,
+        "baseline": 1.0,
+        "current": 1.0,
+        "runs": 2,
+        "sessions": 1,
+        "confirmed": 0,
+        "blind": False,
+    }
+    return Change(**(values | given))
+
+
 @pytest.mark.parametrize(
     ("outcome", "status", "recorded"),
     [
         (Outcome.PASSED, 0, False),
         (Outcome.IMPROVED, 0, True),
-        (Outcome.NO_BASELINE, 0, True),
+        (Outcome.PASSED, 0, True),
         (Outcome.REGRESSED, 1, True),
         (Outcome.INCONCLUSIVE, 1, True),
         (Outcome.OVER_BUDGET, 1, True),
@@ -101,7 +126,8 @@ def test_what_is_accepted(  # noqa: PLR0913 - one a fixture
     store(project / "baselines", {"test_a": {"20230101T000000-aa": [0.5, 0.5]}})
     before = tree(project / "baselines")
     report = reported(
-        project / "r.json", measured("test_a", 1.0, recorded=recorded, outcome=outcome, reasons=("because",))
+        project / "r.json",
+        measured("test_a", 1.0, recorded=recorded, outcome=outcome, reasons=("because",), changes=(change(),)),
     )
     said = call("baselines", "accept", report, *["--force"] * force)
     forced = force and outcome is Outcome.REGRESSED
@@ -112,6 +138,57 @@ def test_what_is_accepted(  # noqa: PLR0913 - one a fixture
         assert "because" in said.err
     else:
         assert latencies(project) == ([1.0] if forced else [0.5, 0.5, 1.0])
+
+
+OLD = {"20230101T000000-aa": [1.0, 1.01, 0.99, 1.0, 1.02], "20230102T000000-aa": [1.01, 1.0, 0.98, 1.0, 1.01]}
+"""Ten runs of two sessions, close together."""
+
+
+@pytest.mark.parametrize(
+    ("ms", "recorded", "against"),
+    [(4.0, False, ()), (4.0, True, ()), (4.0, False, ("other",)), (1.0, False, ()), (1.0, True, ())],
+)
+@pytest.mark.parametrize("force", [False, True])
+def test_what_was_compared_with_nothing_is_compared_with_what_it_is_to_join(  # noqa: PLR0913 - one a fixture
+    project: Path,
+    call: Callable[..., Any],
+    measured: Callable[..., Result],
+    reported: Callable[..., Path],
+    store: Callable[..., Path],
+    ms: float,
+    against: tuple[str, ...],
+    *,
+    recorded: bool,
+    force: bool,
+) -> None:
+    """Without a look at baselines nothing is `regressed`: four times slower is refused all the same, or begins anew."""
+    store(project / "baselines", {"test_a": OLD})
+    old = latencies(project)
+    changes = tuple(change(against=name) for name in against)
+    result = measured("test_a", ms, recorded=recorded, outcome=Outcome.PASSED, changes=changes)
+    report = reported(project / "r.json", result, measured("test_new", ms, recorded=recorded))
+    said = call("baselines", "accept", report, *["--force"] * force)
+    slow = ms > 1.0
+    assert said.status == int(slow and not force)
+    if slow and not force:
+        assert "refused: tests/test_net.py::test_a: regressed beside the runs that it is to join" in said.err
+        assert "pytest with these baselines, without --infer-baseline-mode=off (--force accepts it" in said.err
+        assert "latency 4 ms is " in said.err
+        assert latencies(project) == old
+        assert latencies(project, "test_new") == [4.0]
+    else:
+        assert latencies(project) == ([4.0] if slow else [*old, 1.0])
+
+
+def test_what_is_there_already_is_not_compared_again(
+    project: Path, call: Callable[..., Any], measured: Callable[..., Result], reported: Callable[..., Path]
+) -> None:
+    """The report of a session that the baselines hold adds nothing, however slow it was."""
+    report = reported(project / "r.json", measured("test_a", 4.0))
+    assert call("baselines", "accept", report).status == 0
+    before = tree(project)
+    assert call("baselines", "accept", report).status == 0
+    assert tree(project) == before
 
 
 def test_one_that_is_refused_keeps_nobody_else(

@@ -85,3 +85,19 @@ def test_a_plain_run_makes_a_first_baseline(suite: Suite) -> None:
     assert session["reason"] == "one run in the suite's own process"
     suite.run("-k", "test_one")
     assert suite.outcomes()["test_one"] != "no_baseline"
+
+
+def test_a_run_without_a_look_at_baselines_disarms_nothing(suite: Suite) -> None:
+    """A report made with --infer-baseline-mode=off says `passed` of anything: slower is refused all the same."""
+    suite.record()
+    (suite.path / "pytest.ini").write_text("[pytest]\n")
+    suite.doctor("test_one", latency_times=1e-3)
+    before = suite.baseline().read_bytes()
+    assert suite.run("--infer-baseline-mode=off", "test_it.py::test_one").ret == 0
+    assert suite.outcomes() == {"test_one": "passed"}
+    done = command(suite.path, "baselines", "accept", "report.json")
+    assert done.returncode == 1
+    assert "refused: test_it.py::test_one: regressed beside the runs that it is to join" in done.stderr
+    assert suite.baseline().read_bytes() == before
+    assert command(suite.path, "baselines", "accept", "report.json", "--force").returncode == 0
+    assert len(suite.entry("test_one")["runs"]) == 1

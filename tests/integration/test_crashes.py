@@ -66,6 +66,7 @@ def test_crashes(suite: Suite, elsewhere: Path) -> None:
     assert "a worker process was killed by SIGKILL; the kernel kills so when memory runs out" in cases["test_kill"].text
     assert "a worker process ended with exit status 7 before it answered" in cases["test_leave"].text
     assert "the last words" in cases["test_leave"].text
+    assert not any("test session starts" in case.text or "--- pytest-infer" in case.text for case in cases.values())
     assert suite.outcomes() == {"test_fork": "no_baseline", "test_fine": "no_baseline"}
     assert suite.left() == []
     assert [path.name for path in elsewhere.iterdir()] == ["pytest-infer-locks"]

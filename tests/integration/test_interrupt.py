@@ -75,3 +75,19 @@ def test_killed_parent(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
             assert line.recv(1) == b"", "whoever measured is gone"
     assert suite.left() == []
     assert suite.stored() == []
+
+
+def test_a_first_recording_leaves_nothing(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even a folder: an empty one would be taken for a device with baselines."""
+    suite.write(SOURCE)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(60)
+        monkeypatch.setenv("PORT", str(server.getsockname()[1]))
+        process = suite.start("--infer-update-baselines", "--infer-runs=1")
+        line, _ = server.accept()
+        with line:
+            os.kill(process.pid, signal.SIGINT)
+            output, _ = process.communicate(timeout=60)
+    assert process.returncode == pytest.ExitCode.INTERRUPTED, output
+    assert b"baselines: nothing saved, the run was broken off" in output
+    assert not (suite.path / "baselines").exists()

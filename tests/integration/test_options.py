@@ -41,6 +41,13 @@ def test_bad_value(pytester: pytest.Pytester, args: list[str], told: str) -> Non
     assert told in line
 
 
+def test_a_way_of_recording_that_there_is_not(pytester: pytest.Pytester) -> None:
+    """`=rest` is refused with the ways that there are, not with a word about arguments alone."""
+    done = pytester.runpytest_inprocess("--infer-update-baselines=rest")
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.fnmatch_lines(["*error: *--infer-update-baselines=append/--infer-update-baselines=reset*'rest'*"])
+
+
 def test_gpu_without_driver(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
     """A GPU is asked for where no driver answers: status 4 and one line, never the CPU instead."""
     suite.conftest("""

@@ -210,7 +210,7 @@ def test_record_by_ini(suite: Suite) -> None:
     """)
     done = suite.run()
     assert done.ret == 0
-    done.stdout.fnmatch_lines(["infer: recording 2 fresh processes for each of 1 tests, about 1 min or more"])
+    done.stdout.fnmatch_lines(["infer: recording 2 fresh processes for 1 test, at least 0.02 s"])
     assert len(suite.entry("test_it")["runs"]) == 2
     assert (suite.path / "report.json").exists()
 
@@ -231,3 +231,34 @@ def test_record_beside_an_expected_failure(suite: Suite) -> None:
     assert done.ret == 0
     done.assert_outcomes(passed=1, xfailed=1)
     assert len(suite.content()["entries"]) == 1
+
+
+def test_what_is_refused_is_always_told(suite: Suite) -> None:
+    """Also of a test that is expected to break its budget; and a busy machine is told of what was saved alone."""
+    suite.conftest("""
+import pytest
+from pytest_infer import measuring
+
+# Whatever this machine does: others take 90 % of it.
+measuring.contention = lambda *_: {"others": 0.9}
+""")
+    suite.write("""
+        import pytest
+
+        pytestmark = pytest.mark.infer(model=len, inputs=("a",))
+
+        @pytest.mark.xfail(strict=True, reason="known to be slow")
+        @pytest.mark.infer(min_throughput=1e12)
+        def test_slow(infer_engine): pass
+
+        def test_it(infer_engine): pass
+    """)
+    refused = "test_it.py::test_slow (over_budget, expected to fail)"
+    done = suite.run("--infer-update-baselines", "-k", "slow")
+    assert done.ret == 0
+    done.stdout.fnmatch_lines([f"baselines: 0 saved to *, 1 refused: {refused}"])
+    assert "were recorded while other processes" not in done.stdout.str()
+    done = suite.run("--infer-update-baselines")
+    assert done.ret == 0
+    done.stdout.fnmatch_lines(["1 result(s) were recorded while other processes took up to 90% *"])
+    done.stdout.fnmatch_lines([f"baselines: 1 saved to *, 1 refused: {refused}"])

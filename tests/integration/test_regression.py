@@ -36,7 +36,7 @@ def test_regressed_and_improved(suite: Suite) -> None:
         "interval +",
         "detectable +",
         "2 runs of 1 session(s), provisional",
-        "measured: latency ",
+        "first run: latency ",
         "device: ",
         "numpy: 0.1 → ",
         "to accept the new speed: pytest test_it.py::test_one --infer-update-baselines --infer-force",

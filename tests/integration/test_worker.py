@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -136,3 +137,64 @@ def test_what_a_body_says_in_its_worker(suite: Suite) -> None:
     done.stdout.fnmatch_lines(["FAILED *test_assert - *assert 2 == 3*"])
     assert "in from_call" not in text
     assert "pluggy" not in "".join(line for line in done.outlines if not line.startswith("platform"))
+
+
+SPEAKING = """
+import logging
+import sys
+
+import pytest
+
+@pytest.fixture
+def prepared():
+    print("from a fixture")
+
+@pytest.mark.infer(model=len, inputs=("abc",))
+def test_speaks(prepared, infer_engine):
+    print("ä word of its own")
+    print("and a complaint", file=sys.stderr)
+    logging.getLogger("body").warning("and a warning")
+    assert infer_engine("ab") == 3
+
+@pytest.mark.infer(model=len, inputs=("abc",), max_latency_ms=1e-9)
+def test_slow(infer_engine):
+    print("slow, I know")
+"""
+
+
+def test_what_a_body_prints_in_its_worker(suite: Suite) -> None:
+    """It stands below the failure as if the body had run here, once; a verdict that fails has it, too."""
+    suite.write(SPEAKING)
+    done = suite.run("--infer-isolate=always")
+    speaks, slow = done.stdout.str().split("test_slow", 1)
+    for section in (
+        *("Captured stdout call -*\nä word of its own\n", "Captured stderr call -*\nand a complaint\n"),
+        "Captured log call -*\nWARNING  body:test_it.py:* and a warning\n",
+    ):
+        assert re.search(section.replace("*", ".*"), speaks), section
+    assert speaks.count("ä word of its own\n") == 1
+    assert re.search("Captured stdout call -*\nslow, I know\n", slow)
+    assert done.stdout.str().count("from a fixture\n") == 1, "that is the parent's own"
+
+
+def test_what_a_body_prints_without_capturing(suite: Suite) -> None:
+    """Under -s it is shown, and nothing of what the worker's pytest says of itself."""
+    suite.write(SPEAKING)
+    done = suite.run("--infer-isolate=always", "-s", "-k", "slow")
+    lines = done.outlines
+    assert sum(line.endswith("slow, I know") for line in lines) == 1
+    assert sum("test session starts" in line for line in lines) == 1
+    assert not any("--- pytest-infer" in line for line in lines)
+
+
+def test_a_recording_says_it_once(suite: Suite) -> None:
+    """Of several processes that print the same."""
+    suite.write("""
+        import pytest
+
+        @pytest.mark.infer(model=len, inputs=("abc",))
+        def test_it(infer_engine):
+            print("a word")
+    """)
+    done = suite.run("--infer-update-baselines", "--infer-runs=3", "-rP")
+    assert done.stdout.str().count("\na word\n") == 1

@@ -300,6 +300,7 @@ def test_a_phone_shows_all_without_scrolling_sideways(opened: Reader, width: int
     page.pictures(".detail").first.wait_for()
     assert page.page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.page.get_by_role("cell", name="+30.0%").first.is_visible()
+    assert page.page.get_by_role("columnheader", name="p50").locator("small").is_visible(), "its unit"
 
 
 def test_a_thousand_measurements(opened: Reader) -> None:

@@ -233,9 +233,13 @@ def test_a_file_that_can_t_be_opened_is_an_error(store: DirectoryStore) -> None:
 
 
 def test_a_store_that_can_be_written_is_quiet(store: DirectoryStore, tmp_path: Path) -> None:
-    """The check leaves no file."""
+    """The check leaves neither file nor folder: they are made when something is saved."""
     store.check_writable(CPU)
-    assert tree(tmp_path) == {}
+    assert list(tmp_path.iterdir()) == []
+    save(store, "s1", recording("s1", 1.0))
+    before = tree(tmp_path)
+    store.check_writable(CPU)
+    assert tree(tmp_path) == before
 
 
 def test_a_store_that_can_t_be_written_is_told_beforehand(tmp_path: Path) -> None:

@@ -51,6 +51,7 @@ def test_what_is_saved_is_read_by_others(url: str) -> None:
     store = RemoteStore(url)
     assert (store.read(CPU, "tests/test_net.py"), store.devices(), list(store.read_all(CPU))) == (None, (), [])
     store.check_writable(CPU)
+    assert store.devices() == ()
     assert save(store, "a", 1.0) == 1
     store.save_calibration(CPU, STUDY)
     other = RemoteStore(url)

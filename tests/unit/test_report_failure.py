@@ -101,6 +101,18 @@ def test_a_measurement_of_several_is_named(
     assert "measured" not in text
 
 
+def test_one_latency_is_not_taken_for_the_other(
+    make_result: Callable[..., Result], make_change: Callable[..., Change], make_measurement: Callable[..., Measurement]
+) -> None:
+    """Where fresh runs made the verdict, or several were recorded, the figures of one are called the first run's."""
+    confirmed = make_result(outcome=Outcome.REGRESSED, failed=True, changes=(make_change(confirmed=3),))
+    assert "\n  first run: latency 2 ms" in failure(confirmed, CPU)
+    recorded = make_result(outcome=Outcome.INVALID, failed=True, recorded=(make_measurement(),) * 5)
+    assert "\n  first run: latency 2 ms" in failure(recorded, CPU)
+    alone = make_result(outcome=Outcome.OVER_BUDGET, failed=True, changes=(make_change(),))
+    assert "\n  measured: latency 2 ms" in failure(alone, CPU)
+
+
 def test_samples_that_never_settled_are_called_so(
     make_result: Callable[..., Result], make_measurement: Callable[..., Measurement]
 ) -> None:

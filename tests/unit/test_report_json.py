@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +16,7 @@ from pytest_infer.errors import UsageError
 from pytest_infer.measurement import Measurement, Samples
 from pytest_infer.report.json_report import SCHEMA, encode, read
 from pytest_infer.report.write import write_report
-from pytest_infer.result import Result, RunReport
+from pytest_infer.result import BrokenTest, Result, RunReport
 from pytest_infer.verdict import Change, Outcome
 
 if TYPE_CHECKING:
@@ -72,6 +74,7 @@ reports = st.builds(
     device=st.dictionaries(texts, st.one_of(texts, st.integers(-(2**53), 2**53)), max_size=2),
     environment=st.dictionaries(texts, texts, max_size=2),
     results=st.lists(results, max_size=2).map(tuple),
+    errors=st.lists(st.builds(BrokenTest, nodeid=texts, phase=texts, message=texts), max_size=2).map(tuple),
     started=texts,
     notes=st.lists(texts, max_size=2).map(tuple),
 )
@@ -95,6 +98,8 @@ def test_what_was_written_is_read_back(file: Path, report: RunReport) -> None:
         report.environment,
         report.notes,
     )
+    told = [(error.nodeid, error.phase, error.message) for error in found.errors]
+    assert told == [(error.nodeid, error.phase, error.message) for error in report.errors]
     assert len(found.results) == len(report.results)
     for one, of in zip(found.results, report.results, strict=True):
         m = of.measurement
@@ -210,3 +215,40 @@ def test_a_report_that_can_t_be_written_is_our_own_error(tmp_path: Path) -> None
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match=r"--infer-report=.*report\.json could not be written"):
         write_report(report_of(), tmp_path / "file" / "report.json")
+
+
+@pytest.mark.parametrize("existing", [True, False])
+def test_a_full_disk_leaves_no_half_of_a_report(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    existing: bool,  # noqa: FBT001 - both cases
+) -> None:
+    """The report that was there stays as it was, and no draft lies about."""
+    path = tmp_path / "report.json"
+    if existing:
+        write_report(report_of(), path)
+    before = {file: file.read_bytes() for file in tmp_path.iterdir()}
+
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(UsageError, match=r"report\.json could not be written: No space left on device"):
+            write_report(report_of(), path)
+    assert {file: file.read_bytes() for file in tmp_path.iterdir()} == before
+
+
+@pytest.mark.skipif("sys.platform == 'win32'", reason="rights and links")
+def test_a_report_is_a_file_like_any_other(tmp_path: Path) -> None:
+    """With the rights that a new file has here, or those of the one that it replaces; a link stays one."""
+    (tmp_path / "plain").touch()
+    path = tmp_path / "report.json"
+    write_report(report_of(), path)
+    assert path.stat().st_mode == (tmp_path / "plain").stat().st_mode
+    path.chmod(0o640)
+    link = tmp_path / "latest.json"
+    link.symlink_to(path)
+    write_report(report_of(), link)
+    assert link.is_symlink()
+    assert path.stat().st_mode & 0o777 == 0o640

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pytest_infer.measurement import Measurement, Samples
 from pytest_infer.report.json_report import encode
 from pytest_infer.report.json_schema import PUBLISHED, schema_text
-from pytest_infer.result import Result, RunReport
+from pytest_infer.result import BrokenTest, Result, RunReport
 from pytest_infer.verdict import Change, Outcome
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ reports = st.builds(
     device=state,
     environment=st.dictionaries(texts, texts, max_size=1),
     results=st.lists(results, max_size=2).map(tuple),
+    errors=st.lists(st.builds(BrokenTest, nodeid=texts, phase=texts, message=texts), max_size=2).map(tuple),
     started=texts,
     session=texts,
     devices=st.lists(state, max_size=1).map(tuple),

@@ -12,6 +12,7 @@ import click
 
 from pytest_infer.baselines.accept import Proposal, accepted
 from pytest_infer.baselines.atomic import rewrite
+from pytest_infer.baselines.directory import DirectoryStore
 from pytest_infer.baselines.places import checked, place_of
 from pytest_infer.cli.options import baselines_option, dry_option, json_option
 from pytest_infer.cli.output import print_json, print_table
@@ -37,10 +38,11 @@ def accept(
     """Make or extend baselines by what REPORTS (`--infer-report=x.json`) hold, of CI's artifacts for example.
 
     Record there, with --infer-update-baselines: a report holds the recorded runs then. Of any other session it holds
-    one run a test, which is accepted as just that, and tells little. A session that is in the baselines already is not
+    one run a test, which is accepted as just that, and tells little. What was measured without a look at baselines is
+    held against the runs that it is to join, as the gate would. A session that is in the baselines already is not
     added again. Exit status 1: something was refused, or there was nothing to accept.
     """
-    offers = [proposals_of(path, force=force, reason=reason) for path in reports]
+    offers = [proposals_of(path, DirectoryStore(folder), force=force, reason=reason) for path in reports]
     proposals = [proposal for offered, _ in offers for proposal in offered]
     refused = [refusal for _, some in offers for refusal in some]
     by_path: dict[Path, list[Proposal]] = collections.defaultdict(list)

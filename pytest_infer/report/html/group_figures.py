@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_infer.report.html.drawing import (
@@ -18,11 +19,12 @@ from pytest_infer.report.html.drawing import (
     scale,
     whiskers,
 )
+from pytest_infer.report.html.labels import placed
 from pytest_infer.report.html.model import Figure, Group, Table
 from pytest_infer.report.html.wording import NOTHING, measured
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from pytest_infer.report.html.groups import Family, Point
 
@@ -105,36 +107,55 @@ def _accuracy_against_latency(family: Family) -> Figure | None:
     if not known or len(family.precisions) < 2:  # noqa: PLR2004 - one precision has nothing to be weighed against
         return None
     name = next((n for n, values in known.items() if len(set(values)) > 1), next(iter(known)))
+    series = {
+        label: sorted((p for p in members if name in p.accuracy), key=lambda p: p.latency)
+        for label, members in family.series(batch=True).items()
+    }
+    log = scale(p.latency for p in family.points)
+    x_range = _around([_along(log, p) for p in family.points], least=None if log else 0.0)
+    y_range = _around(known[name])
+    everywhere = [point for shown in series.values() for point in shown]
+    spots = [(_share(_along(log, p), x_range), _share(p.accuracy[name], y_range)) for p in everywhere]
+    places = iter(placed(spots, [p.precision for p in everywhere]))
     traces = []
-    for i, (label, members) in enumerate(family.series(batch=True).items()):
-        shown = sorted((p for p in members if name in p.accuracy), key=lambda p: p.latency)
+    for i, (label, shown) in enumerate(series.items()):
         y = [point.accuracy[name] for point in shown]
+        mine = [next(places) for _ in shown]
         trace = points(
             plain(label), rounded(p.latency for p in shown), y, _of(SERIES, i), symbol=_of(SYMBOLS, i), size=11
         )
         trace |= {
             "mode": "lines+markers+text",
             "line": {"color": _of(SERIES, i), "dash": _of(DASHES, i), "width": 1},
-            "text": [point.precision for point in shown],
-            "textposition": "top center",
+            "text": [point.precision if place else "" for point, place in zip(shown, mine, strict=True)],
+            "textposition": [place or "top center" for place in mine],
             "cliponaxis": False,
-            "hovertemplate": "%{text}: %{x:.4g} ms, %{y:.6g}",
+            "customdata": [point.precision for point in shown],
+            "hovertemplate": "%{customdata}: %{x:.4g} ms, %{y:.6g}",
         }
         traces.append(trace)
-    x_axis = axis(_TITLES["latency"], **scale(p.latency for p in family.points))
     title = f"{ACCURACIES[name].capitalize()} against latency"
-    return Figure(
-        title=title,
-        words=_words(title, family),
-        drawing=figure(traces, x_axis, axis(ACCURACIES[name], tickformat=".4~g", **_around(known[name]))),
-    )
+    x_axis = axis(_TITLES["latency"], **log, range=x_range)
+    y_axis = axis(ACCURACIES[name], tickformat=".4~g", range=y_range)
+    return Figure(title=title, words=_words(title, family), drawing=figure(traces, x_axis, y_axis))
 
 
-def _around(values: Sequence[float]) -> dict[str, Any]:
-    """Room around values, which may all be the same."""
+def _along(log: Mapping[str, Any], point: Point) -> float:
+    """Where a point's latency lies on its axis, which is logarithmic where there is a `log`."""
+    return math.log10(point.latency) if log else point.latency
+
+
+def _around(values: Sequence[float], least: float | None = None) -> list[float]:
+    """Room around values, which may all be the same, but none below `least`."""
     low, high = min(values), max(values)
     room = 0.15 * (high - low) or 0.05 * abs(high) or 1.0
-    return {"range": rounded([low - room, high + room])}
+    return [low - room if least is None else max(least, low - room), high + room]
+
+
+def _share(value: float, ends: Sequence[float]) -> float:
+    """How far along an axis a value lies."""
+    low, high = ends
+    return (value - low) / (high - low)
 
 
 def _lines(i: int, name: str, x: Sequence[Any], shown: Sequence[Point], metric: str) -> dict[str, Any]:

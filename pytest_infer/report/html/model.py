@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
-
-if TYPE_CHECKING:
-    from pytest_infer.verdict import Outcome
+from typing import Any, TypeAlias
 
 Drawing: TypeAlias = dict[str, Any]
 """A figure as plotly.js takes it: `data` and `layout`. Values of keys that end in `color` name CSS variables."""
@@ -41,20 +38,20 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Badge:
-    """An outcome as it is seen: a shape and a word, never a colour alone.
+    """An outcome (or that there is none) as it is seen: a shape and a word, never a colour alone.
 
     Attributes:
         tone: `bad` for what fails its test, `warn` for what passes with a word, `good` for the rest.
     """
 
-    outcome: Outcome
+    outcome: str
     shape: str
     tone: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Count:
-    """How many measurements have an outcome, and what it means."""
+    """How many there are of an outcome, and what it means."""
 
     badge: Badge
     number: int
@@ -74,7 +71,7 @@ class Detail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One measurement in the large table.
+    """One measurement in the large table, or a test that failed without a verdict.
 
     Attributes:
         file, test: the node id in two parts; `name`: which of the test's measurements, empty for the marker's engine.

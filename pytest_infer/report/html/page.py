@@ -15,13 +15,14 @@ from pytest_infer.report.advice import blind, missing
 from pytest_infer.report.html.group_figures import group_of
 from pytest_infer.report.html.groups import families
 from pytest_infer.report.html.model import Count, Page, Table
-from pytest_infer.report.html.rows import row_of
-from pytest_infer.report.html.wording import MEANINGS, badge_of
+from pytest_infer.report.html.rows import error_row, row_of
+from pytest_infer.report.html.wording import BROKEN, MEANINGS, NO_VERDICT, badge_of
 from pytest_infer.report.json_report import content_of
+from pytest_infer.report.unjudged import counted
 from pytest_infer.verdict import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from pytest_infer.report.html.model import Badge
     from pytest_infer.report.json_report import JsonReport
@@ -71,22 +72,18 @@ def render(report: JsonReport) -> bytes:
 
 def page_of(report: JsonReport) -> Page:
     """What the page shows, failures first."""
-    rows = sorted((row_of(result, report) for result in report.results), key=lambda row: row.rank)
+    shown = [*(row_of(result, report) for result in report.results), *map(error_row, report.errors)]
+    rows = sorted(shown, key=lambda row: row.rank)
     failing = sum(row.failed for row in rows)
-    numbers = collections.Counter(result.outcome for result in report.results)
     return Page(
-        headline=_headline(len(rows), failing),
+        headline=_headline(report),
         failed=failing > 0,
         facts=_facts(report),
         environment=Table(title="", header=(), rows=tuple(sorted(report.environment.items()))),
         notes=(*report.notes, *missing(report.results), *blind(report.results)),
-        counts=tuple(
-            Count(badge=_badge(report, outcome), number=numbers[outcome], meaning=MEANINGS[outcome])
-            for outcome in Outcome
-            if numbers[outcome]
-        ),
+        counts=(*_errors(report), *_counts(report)),
         failing=failing,
-        devices=tuple(dict.fromkeys(row.device for row in rows)),
+        devices=tuple(dict.fromkeys(row.device for row in rows if row.device)),
         rows=tuple(rows),
         groups=tuple(group_of(family) for family in families(report.results)),
     )
@@ -102,13 +99,15 @@ def inert_json(value: Any) -> str:
     return Markup(text)  # noqa: S704 - escaped above
 
 
-def _headline(total: int, failing: int) -> str:
-    if not total:
-        return "Nothing was measured"
+def _headline(report: JsonReport) -> str:
+    broken = [counted(len(report.errors))] if report.errors else []
+    total, failing = len(report.results), sum(result.failed for result in report.results)
     all_of_them = "The one measurement" if total == 1 else f"All {total} measurements"
-    if not failing:
-        return f"{all_of_them} {'passes' if total == 1 else 'pass'}"
-    return f"{failing} of {total} measurements fail{'s' if failing == 1 else ''}"
+    if failing:
+        measured = [f"{failing} of {total} measurements fail{'s' if failing == 1 else ''}"]
+    else:
+        measured = [f"{all_of_them} {'passes' if total == 1 else 'pass'}"] if total else []
+    return "; ".join([*measured, *broken]) or "Nothing was measured"
 
 
 def _facts(report: JsonReport) -> tuple[tuple[str, str], ...]:
@@ -120,6 +119,18 @@ def _facts(report: JsonReport) -> tuple[tuple[str, str], ...]:
     facts += [("compared with", other) for other in others]
     facts += [("baselines", f"recorded ({report.update})")] if report.update else []
     return (*facts, *device.items())
+
+
+def _errors(report: JsonReport) -> Iterator[Count]:
+    if report.errors:
+        yield Count(badge=BROKEN, number=len(report.errors), meaning=NO_VERDICT)
+
+
+def _counts(report: JsonReport) -> Iterator[Count]:
+    numbers = collections.Counter(result.outcome for result in report.results)
+    for outcome in Outcome:
+        if numbers[outcome]:
+            yield Count(badge=_badge(report, outcome), number=numbers[outcome], meaning=MEANINGS[outcome])
 
 
 def _badge(report: JsonReport, outcome: Outcome) -> Badge:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from pytest_infer.metrics import METRICS
 from pytest_infer.report.html.model import Badge, Cell
 from pytest_infer.report.rows import digits
+from pytest_infer.report.unjudged import ERROR
 from pytest_infer.verdict import Outcome
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ MEANINGS: Final = {
     Outcome.IMPROVED: "better, beyond doubt",
     Outcome.PASSED: "within budgets, and not worse as far as this run could see",
 }
+BROKEN: Final = Badge(outcome=ERROR, shape="✖", tone="bad")
+NO_VERDICT: Final = "failed without a verdict: by a fixture, by its own assertion, in a process that died"
 _CALM: Final = frozenset({Outcome.PASSED, Outcome.IMPROVED})
 PERCENTILES: Final = {"p50": "latency", "p90": "p90_latency", "p95": "p95_latency", "p99": "p99_latency"}
 """Quantiles of samples that are metrics of their own, in order."""
