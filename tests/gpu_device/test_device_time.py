@@ -107,7 +107,7 @@ def test_the_cpu_has_neither(suite: Suite) -> None:
     """Both are errors of the setup that say so."""
     done = suite.run("-k", "cold or over")
     done.assert_outcomes(errors=2)
-    done.stdout.fnmatch_lines(["*the metric 'device' is not available*"])
+    done.stdout.fnmatch_lines(["*the metric 'device' can't be measured on a CPU*"])
     done.stdout.fnmatch_lines(
         ["*cold_l2': True}: that flushes a GPU's L2 cache, and this is *; choose a GPU with --infer-gpu, or drop it*"]
     )

@@ -144,8 +144,12 @@ def test_one_process_at_a_time(suite: Suite, share: Callable[..., Path]) -> None
     share(board)
     source = TESTS.replace("model=work)", "model=work, max_device_memory_mb=500)")
     (suite.path / "test_it.py").write_text(source)
+    header = "import os\ndef pytest_report_header(): return f'the suite is in {os.getpid()}'\n"
+    (suite.path / "conftest.py").write_text(CONFTEST + header)
     done = suite.run("--infer-gpu=0", "-s", "-k", "test_one", "--infer-confirm=1")
-    assert not [line for line in done.outlines if f"on {A} in" in line]
+    (own,) = [line.rpartition(" ")[2] for line in done.outlines if line.startswith("the suite is in")]
+    (body,) = [line.rpartition(" ")[2] for line in done.outlines if f"on {A} in" in line]
+    assert body != own
     done.stdout.fnmatch_lines(["*device_memory 1000 MB is above the budget max_device_memory_mb=500*"])
 
 
