@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_infer.device.cpu_state import disturbed_runs, excuses
 from pytest_infer.errors import MeasurementError
+from pytest_infer.metrics import METRICS
 from pytest_infer.result import Compared, Result
 from pytest_infer.stats.budget_interval import Standing
 from pytest_infer.tolerances import default_inaccuracies
@@ -111,8 +112,9 @@ class Decision:
     def record(self, rerun: Rerun) -> tuple[Result, ...]:
         """Record fresh runs, and hold them against budgets and the baseline that is there; they are saved later."""
         runs = rerun(self._settings.runs)
-        for _ in range(_REPEATS):
-            again = sorted({i for measurement in runs[0] for i in self._odd(_of(measurement, runs))})
+        for attempt in range(_REPEATS):
+            odd = (self._odd(_of(measurement, runs), stands_out=not attempt) for measurement in runs[0])
+            again = sorted({i for some in odd for i in some})
             for i in again:
                 runs[i] = rerun(1)[0]
             if not again:
@@ -130,13 +132,14 @@ class Decision:
             results.append(replace(self._result(suspect), recorded=tuple(mine)))
         return tuple(results)
 
-    def _odd(self, recorded: Sequence[Measurement]) -> tuple[int, ...]:
-        """Which runs of a recording stand out, or were disturbed as the others were not."""
-        values = [run.metrics.get("latency", 0.0) for run in recorded]
-        return (
-            *self._gate.stand_outs(values, "latency"),
-            *disturbed_runs([run.contention for run in recorded]),
-        )
+    def _odd(self, recorded: Sequence[Measurement], *, stands_out: bool) -> tuple[int, ...]:
+        """Which runs of a recording were disturbed as the others were not, or, where that is asked, stand out.
+
+        It is asked once: whoever goes on until nothing stands out has picked his runs.
+        """
+        values = [run.metrics.get("latency", 0.0) for run in recorded] if stands_out else []
+        lone = self._gate.stand_outs(values, "latency") if values else []
+        return (*lone, *disturbed_runs([run.contention for run in recorded]))
 
     def _screened(self, measurement: Measurement) -> _Suspect:
         request, values = self._request, measurement.metrics
@@ -178,7 +181,8 @@ class Decision:
         if suspect.entry is None or not slower:
             return
         known, shown = [run.contention for run in suspect.entry.runs], [c.estimate for c in slower if c.regressed]
-        yield from (i for i, run in enumerate(fresh) if excuses(run.contention, known, max(shown, default=0.0)))
+        if any(METRICS[change.metric].hosted for change in slower):
+            yield from (i for i, run in enumerate(fresh) if excuses(run.contention, known, max(shown, default=0.0)))
         if not shown:
             for metric in {change.metric for change in slower}:
                 yield from self._gate.stand_outs([run.metrics[metric] for run in fresh], metric, slow_only=True)
@@ -190,14 +194,20 @@ class Decision:
         return tuple(c for m in metrics for c in self._gate.confirm(self._nodeid, entry, fresh, m, tolerance))
 
     def _confirm_rest(self, suspect: _Suspect, fresh: Sequence[Measurement]) -> None:
-        slower = max((change.estimate for change in suspect.changes if change.regressed), default=0.0)
-        known = [] if suspect.entry is None or not slower else [run.contention for run in suspect.entry.runs]
-        found = [excuses(run.contention, known, slower) for run in fresh]
-        disturbed = [text for run in fresh for text in run.disturbed] + [text for texts in found for text in texts]
-        suspect.disturbed = tuple(dict.fromkeys(disturbed))
+        disturbed = [text for run in fresh for text in (*run.disturbed, *self._excuses(suspect, run))]
+        unbelieved = [f"not believed: {change}" for change in suspect.changes if change.regressed and disturbed]
+        suspect.disturbed = tuple(dict.fromkeys((*disturbed, *unbelieved)))
         suspect.inaccurate = tuple(dict.fromkeys(t for run in fresh for t in inaccuracies(self._request, run)))
         held = [self._gate.over(limit, [run.metrics[limit.name] for run in fresh]) for limit in suspect.near]
         suspect.over = tuple(text for text in held if text is not None)
+
+    def _excuses(self, suspect: _Suspect, fresh: Measurement) -> tuple[str, ...]:
+        """Why a run is slower without the code's doing. Of what no CPU moves, worse is worse whatever else ran."""
+        regressed = [change for change in suspect.changes if change.regressed]
+        if suspect.entry is None or not regressed or not all(METRICS[change.metric].hosted for change in regressed):
+            return ()
+        known = [run.contention for run in suspect.entry.runs]
+        return excuses(fresh.contention, known, max(change.estimate for change in regressed))
 
     def _result(self, suspect: _Suspect) -> Result:
         compared = suspect.compared

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from pytest_infer.baselines.directory import DirectoryStore
-from pytest_infer.engines.registry import find_backend
-from pytest_infer.errors import UsageError
+from pytest_infer.engines.registry import CALLABLE, find_backend
+from pytest_infer.errors import MissingDependencyError, UsageError
 from pytest_infer.report.write import reporter_of
 
 if TYPE_CHECKING:
@@ -33,6 +34,17 @@ class Extensions:
         """
         made: Backend | CompilingBackend | None = self._hook.pytest_infer_make_backend(name=name)
         return made if made is not None else find_backend(name)
+
+    def check_backend(self, name: str) -> None:
+        """See that there is a backend of that name, also where its package is not installed: not all tests need it.
+
+        Raises:
+            UsageError: there is none.
+        """
+        if name == CALLABLE:
+            return
+        with contextlib.suppress(MissingDependencyError):
+            self.backend(name)
 
     def store(self, location: str, root: Path) -> BaselineStore:
         """The baseline store at `location`: a URL, or a directory under `root`.

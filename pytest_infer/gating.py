@@ -19,7 +19,7 @@ from pytest_infer.errors import BaselineError
 from pytest_infer.metrics import METRICS, Better
 from pytest_infer.result import AcceptedRun
 from pytest_infer.stats.budget_interval import Standing, budget_confirm, budget_screen
-from pytest_infer.stats.drift import drift
+from pytest_infer.stats.drift import anchored, drift
 from pytest_infer.stats.gate import confirm, log_ratio, shift_ratio
 from pytest_infer.stats.mde import minimum_detectable_effect
 from pytest_infer.stats.repeats import stands_out
@@ -46,7 +46,9 @@ SIZES: Final = frozenset({"engine_size", "device_memory", "host_memory"})
 FAMILY_ERROR: Final = 0.05
 """The chance that any test of a session fails falsely stays below this (Bonferroni), however many there are."""
 SHIFT_P: Final = 0.01
-"""A session's shift is told from here on."""
+"""A session's shift is no ordinary one from here on."""
+SHIFT_TOLD: Final = 0.02
+"""An ordinary one is told from this size on (a fraction): what all tests share is taken out of each."""
 
 
 def split_nodeid(nodeid: str) -> tuple[str, str]:
@@ -229,8 +231,10 @@ class Gate:
         """One test's log ratio of latency to its baseline, as the session's shift is taken of them."""
         return self._ratios.get("latency", {}).get(f"{nodeid} {name}")
 
-    def session_line(self, ratios: Sequence[float], sessions: Sequence[int]) -> str | None:
-        """The session's own line, where all tests together lie further off than this device's sessions do.
+    def session_line(self, ratios: Sequence[float], sessions: Sequence[int]) -> tuple[str, bool] | None:
+        """The session's own line, and whether its tests together lie further off than this device's sessions do.
+
+        None where they hardly lie off at all, or are too few to tell.
 
         Args:
             ratios: of all tests (`ratio`).
@@ -239,15 +243,21 @@ class Gate:
         shift = session_shift(np.array(ratios)) if ratios else None
         if shift is None:
             return None
-        p = float(shift_p(shift, self._spread("latency"), round(float(np.median(sessions)))))
-        how = "relative to it" if ordinary(p) else "as they are, since no session of this device explains it"
-        p = min(p, 1.0 - p)
+        off = _fraction(float(shift.value))
+        one_sided = float(shift_p(shift, self._spread("latency"), round(float(np.median(sessions)))))
+        p = min(one_sided, 1.0 - one_sided)
         if p > SHIFT_P:
-            return None
+            if abs(off) <= SHIFT_TOLD:
+                return None
+            return (
+                f"the whole session is {off:+.1%} off its baselines, as sessions of this device may be (p = {p:.2g}): "
+                "tests are judged relative to it, so a change of everything by as much can't be told"
+            ), False
+        how = "relative to it" if ordinary(one_sided) else "as they are, since no session of this device explains it"
         return (
-            f"the whole session is {math.expm1(float(shift.value)):+.1%} off its baselines (p = {p:.2g}): driver, "
-            f"clocks, neighbours, or a change of everything; tests are judged {how}"
-        )
+            f"the whole session is {off:+.1%} off its baselines (p = {p:.2g}): driver, clocks, neighbours, or a change "
+            f"of everything; tests are judged {how}"
+        ), True
 
     def _changes(
         self, nodeid: str, entry: Entry, fresh: Sequence[Measurement], metric: str, tolerance: float
@@ -263,14 +273,18 @@ class Gate:
         y = np.array([worse(metric, one.metrics[metric]) for one in fresh])
         spread = self._spread(metric)
         shift = self._shift(nodeid, metric, runs.sessions)
+        off = None if shift is None else _fraction(float(shift.value))
         found = confirm(runs, spread, y, rule, shift=shift)
-        blind = _blind(runs, spread, rule, shift)
-        removed = None if shift is None or not found.relative else _fraction(float(shift.value))
-        changes = [_told(found, runs, y, metric, rule, "baseline", blind=blind)]
-        anchored = drift(runs, spread, y, rule, shift=shift)
-        if anchored is not None:
-            changes.append(_told(anchored, runs.oldest(), y, metric, rule, "anchor", blind=blind))
-        return tuple(replace(change, shift=removed) for change in changes)
+        anchor = drift(runs, spread, y, rule, shift=shift)
+        judged = [(found, runs, rule, "baseline"), (anchor, runs.oldest(), anchored(rule), "anchor")]
+        return tuple(
+            replace(
+                _told(one, held, y, metric, asked, against, blind=_blind(held, spread, asked, shift)),
+                shift=off if one.relative else None,
+            )
+            for one, held, asked, against in judged
+            if one is not None
+        )
 
     def _shift(self, nodeid: str, metric: str, sessions: int) -> Shift | None:
         """The session's shift as the other tests show it: what is judged is no part of its own yardstick.

@@ -107,10 +107,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
             sides = TwoSides(config.stash[SETTINGS], config.stash[SYS_PATH], pytest.UsageError)
             config.pluginmanager.register(sides, "infer-two-sides")
-        if config.stash[SETTINGS].update and LINE not in config.stash:
-            _session(config)  # a store that can't be written is told before an hour of recording
-        for path in config.stash[SETTINGS].report:
-            _session(config).extensions.reporter(Path(path))  # and so is a report that nobody can make
+        _told_at_once(config)
     except InferError as error:
         raise pytest.UsageError(str(error)) from None
     if LINE not in config.stash and not hasattr(config, "workerinput"):
@@ -134,6 +131,17 @@ def pytest_configure(config: pytest.Config) -> None:
             reported=REPORTED,
         )
         config.pluginmanager.register(beside, "infer-beside-benchmark")
+
+
+def _told_at_once(config: pytest.Config) -> None:
+    """What no test will find right: a store that can't be written, a report nobody can make, a backend that is none."""
+    settings = config.stash[SETTINGS]
+    if settings.update and LINE not in config.stash:
+        _session(config)
+    for path in settings.report:
+        _session(config).extensions.reporter(Path(path))
+    if settings.backend:
+        _session(config).extensions.check_backend(settings.backend)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -189,8 +189,9 @@ class InferSession:
             told = [(r.ratio, r.changes[0].sessions) for r in mine if r.ratio is not None and r.changes]
             gate = self._gate(next(p for p in self._places if p.device is device), clocks_of(mine))
             line = gate.session_line([ratio for ratio, _ in told], [sessions for _, sessions in told])
-            notes += [] if line is None else [line]
-        self.shifted = bool(notes)
+            if line is not None:
+                notes.append(line[0])
+                self.shifted |= line[1]
         folders = self._folders()
         slugs = ", ".join(device.slug for device in folders)
         identity = folders[0].identity if len(folders) == 1 else {}

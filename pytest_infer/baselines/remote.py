@@ -32,17 +32,16 @@ class RemoteStore:
         """Open `url`; nothing is read before it is needed.
 
         Raises:
-            MissingDependencyError: fsspec, or what it needs for such URLs, is not installed.
-            UsageError: nobody knows such URLs.
+            MissingDependencyError: fsspec is not installed.
+            UsageError: nobody knows such URLs, or what fsspec needs for them is not installed.
         """
         try:
             from fsspec.core import url_to_fs
-
+        except ImportError:
+            raise MissingDependencyError("fsspec", extra="remote", wanted_by=f"--infer-baselines={url}") from None
+        try:
             self._there, self._root = url_to_fs(url)
-        except ImportError as error:
-            wanted_by = f"--infer-baselines={url} ({error})"
-            raise MissingDependencyError("fsspec", extra="remote", wanted_by=wanted_by) from None
-        except ValueError as error:
+        except (ImportError, ValueError) as error:  # fsspec's own words say what to install
             raise UsageError(f"--infer-baselines={url}: {error}") from None
         self._url = url
         self._folder = tempfile.TemporaryDirectory(prefix="pytest-infer-remote-", ignore_cleanup_errors=True)

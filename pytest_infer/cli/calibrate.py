@@ -42,7 +42,7 @@ def calibrate(  # noqa: PLR0913 - one an option
 ) -> None:
     """Measure the same code again and again (TESTS, as pytest takes them), and keep how far this machine spreads."""
     from pytest_infer.baselines.directory import DirectoryStore
-    from pytest_infer.calibrate import Study, advice, analyse, record
+    from pytest_infer.calibrate import APART_S, Study, advice, analyse, record
     from pytest_infer.stats.rule import Rule
 
     device = _one_device(gpu)
@@ -65,9 +65,10 @@ def calibrate(  # noqa: PLR0913 - one an option
         )
         return
     click.echo(f"{device.slug}: {found.tests} tests, {sessions} session(s) of {runs} runs")
+    apart = "" if sessions > 1 and pause >= APART_S else " (no less than declared: no sessions an hour apart)"
     click.echo(f"spread of runs in a session      {found.run_sd:7.2%}")
-    click.echo(f"spread of a test over sessions   {found.session_sd:7.2%}" + (" (declared)" if sessions == 1 else ""))
-    click.echo(f"spread of whole sessions         {found.common_sd:7.2%}" + (" (declared)" if sessions == 1 else ""))
+    click.echo(f"spread of a test over sessions   {found.session_sd:7.2%}" + apart)
+    click.echo(f"spread of whole sessions         {found.common_sd:7.2%}" + apart)
     click.echo(f"false alarms of the gate a test  {finding.false_alarms:7.2%}")
     for count, detectable in finding.detectable.items():
         click.echo(f"detectable with {count} session(s)     {detectable:+8.1%}")

@@ -84,7 +84,7 @@ def judge(
         told = [(gate.ratio(one.test, ""), changes[one.test]) for one in mine]
         known = [(ratio, some[0].sessions) for ratio, some in told if ratio is not None and some]
         line = gate.session_line([ratio for ratio, _ in known], [sessions for _, sessions in known])
-        notes += [] if line is None else [f"{slug}: {line}"]
+        notes += [] if line is None else [f"{slug}: {line[0]}"]
     return Judged(changes=changes, notes=tuple(notes))
 
 

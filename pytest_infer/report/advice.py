@@ -28,9 +28,25 @@ def missing(results: Sequence[Result | JsonResult]) -> Iterator[str]:
 
 def blind(results: Sequence[Result | JsonResult]) -> Iterator[str]:
     """How many passed that could not have seen a change of the tolerance, and what helps."""
-    unseeing = [r for r in results if not r.failed and any(c.blind for c in r.changes)]
+    unseeing = [
+        r
+        for r in results
+        if not r.failed
+        and r.outcome is not Outcome.INVALID
+        and any(c.blind for c in r.changes if c.against != "anchor")
+    ]
     if unseeing:
-        advice = "record more sessions (--infer-update-baselines on other days), or measure longer (--infer-time)"
+        advice = (
+            "record more sessions (--infer-update-baselines on other days), measure longer (--infer-time), lock a "
+            "GPU's clocks (--infer-lock-clocks), or compare with a revision in one session (--infer-against)"
+        )
         if unseeing[0].against:
             advice = "allow more rounds (--infer-time-limit)"
         yield f"{len(unseeing)} passing test(s) could not have seen a change of the tolerance: {advice}"
+
+
+def unbelieved(results: Sequence[Result | JsonResult]) -> Iterator[str]:
+    """How many looked slower on a machine that was disturbed."""
+    slower = [r for r in results if r.outcome is Outcome.INVALID and any(c.regressed for c in r.changes)]
+    if slower:
+        yield f"{len(slower)} test(s) looked slower on a disturbed machine and are not believed: run them again"

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from pytest_infer.report import unjudged
-from pytest_infer.report.advice import blind, missing
+from pytest_infer.report.advice import blind, missing, unbelieved
 from pytest_infer.report.escaping import block, code, code_cell
 from pytest_infer.report.failure import headline, particulars
 from pytest_infer.report.rows import by_severity, device_named, device_of, notable, row_of
@@ -49,7 +49,7 @@ def markdown(report: RunReport, *, limit: int, footnote: str = "") -> str:
     page.put(_summary(report))
     if footnote:
         page.put(f"{footnote}\n")
-    if notes := [*missing(report.results), *blind(report.results), *report.notes]:
+    if notes := [*(note for told in (missing, unbelieved, blind) for note in told(report.results)), *report.notes]:
         page.put("".join(f"- {code(note)}\n" for note in notes))
     look = by_severity(r for r in report.results if notable(r))
     rest = [r for r in report.results if not notable(r)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 from typing import TYPE_CHECKING, Final
 
-from pytest_infer.report.advice import blind, missing
+from pytest_infer.report.advice import blind, missing, unbelieved
 from pytest_infer.report.layout import arranged, folded
 from pytest_infer.report.rows import device_of, notable, row_of
 from pytest_infer.verdict import Outcome
@@ -43,7 +43,7 @@ def summary(report: RunReport, *, verbosity: int = 0, width: int | None = None) 
         for result, texts in zip(shown, arranged([_cells(r) for r in shown], width), strict=True):
             lines += [(text, _style(result)) for text in texts]
             lines += [(text, "") for told in _told(result, verbose=verbosity > 0) for text in folded(told, width)]
-    advice: list[str] = []
+    advice = [*unbelieved(report.results)]
     if verbosity >= 0:
         if verbosity == 0:  # with -v it stands at each result
             advice += missing(report.results)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 CLEARLY_OVER: Final = 1e-4  # one run alone may fail a test only this rarely, even where the device's spread is a guess
 CLEARLY_WITHIN: Final = 0.05
+FAR: Final = math.log(2.0)  # and only at twice the budget: one run in ten may be slower by much of that
 GROSS: Final = math.log(1.25)  # every fresh run this far beyond the limit is over it, however wide their interval is
 OVER: Final = 0.01  # of K runs; a true value 2 % under the limit then fails in far less than 0.5 %
 
@@ -42,7 +43,7 @@ class BudgetInterval:
         estimate: their mean.
         low: lower end of its 98 % interval (one-sided 99 %).
         high: upper end of it.
-        over: the whole interval lies beyond the limit, or every run lies far beyond it.
+        over: every run and the whole interval lie beyond the limit, or every run lies far beyond it.
     """
 
     estimate: float
@@ -54,13 +55,13 @@ class BudgetInterval:
 def budget_screen(y: float, limit: float, spread: Spread) -> Standing:
     """One run against a budget: clearly within, clearly over, or near (to be confirmed by fresh runs)."""
     run = np.array([y])
-    if beyond(run, limit, spread, CLEARLY_OVER) > 0:
+    if clearly_over(run, limit, spread):
         return Standing.OVER
     return Standing.WITHIN if beyond(-run, -limit, spread, CLEARLY_WITHIN) > 0 else Standing.NEAR
 
 
 def budget_confirm(fresh: Array, limit: float, spread: Spread) -> BudgetInterval:
-    """K fresh runs against a budget: over where their interval lies wholly beyond the limit, or all of them far.
+    """K fresh runs against a budget: over where each and their whole interval lie beyond the limit, or each far.
 
     Args:
         fresh: (K,) y of the fresh runs.
@@ -73,9 +74,15 @@ def budget_confirm(fresh: Array, limit: float, spread: Spread) -> BudgetInterval
     return BudgetInterval(estimate=estimate, low=estimate - reach, high=estimate + reach, over=over)
 
 
+def clearly_over(run: Array, limit: float, spread: Spread) -> Any:
+    """(...) whether one run, (..., 1), is so far over the limit that no fresh ones are needed."""
+    return (beyond(run, limit, spread, CLEARLY_OVER) > 0) & (run[..., 0] - limit > FAR)
+
+
 def over_limit(fresh: Array, limit: float, spread: Spread) -> Any:
-    """(...) whether K fresh runs (..., K) are over: their interval lies wholly beyond the limit, or all of them far."""
-    return (beyond(fresh, limit, spread, OVER) > 0) | (fresh.min(axis=-1) - limit > GROSS)
+    """(...) whether K fresh runs (..., K) are over: each one and their whole interval, or each of them far."""
+    least = fresh.min(axis=-1) - limit
+    return ((least > 0) & (beyond(fresh, limit, spread, OVER) > 0)) | (least > GROSS)
 
 
 def beyond(y: Array, limit: float, spread: Spread, level: float) -> Array:

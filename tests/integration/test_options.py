@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         (["--infer-report=report.xml"], "--infer-report=report.xml: .json, .html, .md and .txt are written"),
         (["--infer-lock-clocks=fast"], "it takes auto, or a clock in MHz"),
         (["--infer-lock-clocks=1200"], "--infer-lock-clocks is for a GPU"),
+        (["--infer-backend=onnxruntim"], "no backend 'onnxruntim'; did you mean 'onnxruntime'?"),
         (["--infer-force"], "--infer-force is for --infer-update-baselines"),
         (["--infer-update-baselines", "--infer-isolate=never"], "drop --infer-isolate=never"),
         (["--infer-update-baselines", "--infer-baseline-mode=off"], "drop --infer-baseline-mode=off"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.integration.conftest import GATED
 
 if TYPE_CHECKING:
@@ -30,3 +32,22 @@ def test_a_scheme_that_nobody_knows(suite: Suite) -> None:
     done = suite.run("--infer-baselines=nowhere://x", "--infer-update-baselines")
     assert done.ret == 4
     done.stderr.fnmatch_lines(["ERROR: --infer-baselines=nowhere://x: *"])
+
+
+@pytest.mark.parametrize(
+    ("missing", "told"),
+    [
+        (
+            "fsspec",
+            "s3://bucket/x needs the package 'fsspec', which is not installed: pip install 'pytest-infer[remote]'",
+        ),
+        ("s3fs", "s3://bucket/x: Install s3fs to access S3"),
+    ],
+)
+def test_what_has_to_be_installed(suite: Suite, missing: str, told: str) -> None:
+    """fsspec, or what it needs for such URLs: named once, and neither for the other."""
+    suite.conftest(f"import sys; sys.modules[{missing!r}] = None")
+    suite.write(GATED)
+    done = suite.run("--infer-baselines=s3://bucket/x", "--infer-update-baselines")
+    assert done.ret == 4
+    done.stderr.fnmatch_lines([f"ERROR: --infer-baselines=s3://bucket/x{told}".replace("[", "[[]")])

@@ -306,6 +306,28 @@ def test_what_other_processes_may_have_done_fails_nothing(
     assert outcome(1.0, 0.4) is Outcome.PASSED
 
 
+def test_what_no_cpu_moves_is_not_excused_by_other_processes(
+    store: MemoryStore, make_decision: Callable[..., Decision]
+) -> None:
+    """An engine that grew is larger whatever else ran; a slower one beside others is told, and not believed."""
+    file = store.files["cpu-x-4c", "test_net.py"]
+    entry = file.entries["test_0 d"]
+    runs = tuple(
+        replace(r, metrics={**r.metrics, "engine_size": 10.0}, contention={"others": 0.02}) for r in entry.runs
+    )
+    store.files["cpu-x-4c", "test_net.py"] = replace(file, entries={"test_0 d": replace(entry, runs=runs)})
+
+    def result(latency: float, size: float) -> Result:
+        given = {"metrics": {"latency": latency, "engine_size": size}, "contention": {"others": 0.4}}
+        decision = make_decision(marker={"gate": ("latency", "engine_size")})
+        return only(decision.compare([run(latency, **given)], Workers(latency, **given)))
+
+    assert result(1.0, 20.0).outcome is Outcome.REGRESSED
+    beside = result(3.0, 10.0)
+    assert beside.outcome is Outcome.INVALID
+    assert beside.reasons[-1].startswith("not believed: latency 3 ms is ")
+
+
 def test_a_slower_core_is_not_slower_code(store: MemoryStore, make_decision: Callable[..., Decision]) -> None:
     """Runs on a core slower than any recorded one saw it are made again, and show nothing while it stays so.
 
@@ -333,9 +355,13 @@ def test_a_slower_core_is_not_slower_code(store: MemoryStore, make_decision: Cal
 
 
 def test_disturbed_fresh_runs_show_nothing(make_decision: Callable[..., Decision]) -> None:
-    """A suspicion that only disturbed runs confirm is invalid, each reason told once."""
+    """A suspicion that only disturbed runs confirm is invalid, each reason told once, and what was not believed."""
     result = only(make_decision().compare([run(3.0)], Workers(3.0, disturbed=("steal",))))
-    assert (result.outcome, result.failed, result.reasons) == (Outcome.INVALID, False, ("steal",))
+    assert (result.outcome, result.failed) == (Outcome.INVALID, False)
+    steal, *unbelieved = result.reasons
+    assert steal == "steal"
+    assert all(text.startswith("not believed: latency 3") for text in unbelieved)
+    assert len(unbelieved) == len(set(unbelieved)) == len(result.changes)
 
 
 def test_fresh_runs_that_are_wrong_fail(make_decision: Callable[..., Decision]) -> None:

@@ -27,9 +27,9 @@ def report(*results: Result, notes: tuple[str, ...] = ()) -> RunReport:
     )
 
 
-def lines(*results: Result, verbose: bool = False, notes: tuple[str, ...] = ()) -> list[tuple[str, str]]:
+def lines(*results: Result, verbosity: int = 0, notes: tuple[str, ...] = ()) -> list[tuple[str, str]]:
     """The section's lines."""
-    return summary(report(*results, notes=notes), verbosity=int(verbose))
+    return summary(report(*results, notes=notes), verbosity=verbosity)
 
 
 def test_each_measurement_has_a_line(make_result: Callable[..., Result], make_change: Callable[..., Change]) -> None:
@@ -93,6 +93,18 @@ def test_what_could_not_have_been_seen_is_counted(
     assert not any("could not have seen" in text for text, _ in lines(seeing, failed))
 
 
+def test_what_is_not_believed_is_counted(
+    make_result: Callable[..., Result], make_change: Callable[..., Change]
+) -> None:
+    """A test that looked slower on a disturbed machine is told as that, also under -q; none that looked as fast."""
+    slower = make_result(changes=(make_change(regressed=True),), outcome=Outcome.INVALID, reasons=("x",))
+    as_fast = make_result(changes=(make_change(),), outcome=Outcome.INVALID, reasons=("x",))
+    for verbosity in (0, -1):
+        told = [text for text, _ in lines(slower, as_fast, verbosity=verbosity)]
+        assert any(text.startswith("1 test(s) looked slower on a disturbed machine") for text in told)
+    assert not any("not believed" in text for text, _ in lines(as_fast))
+
+
 @pytest.mark.parametrize("outcome", [Outcome.INVALID, Outcome.INCONCLUSIVE, Outcome.IMPROVED])
 def test_outcomes_that_pass_with_a_word_give_their_reasons(
     make_result: Callable[..., Result], outcome: Outcome
@@ -104,7 +116,7 @@ def test_outcomes_that_pass_with_a_word_give_their_reasons(
 def test_verbose_tells_all_reasons_and_differences(make_result: Callable[..., Result]) -> None:
     """Otherwise failures tell theirs in their own message."""
     result = make_result(outcome=Outcome.REGRESSED, failed=True, reasons=("slower",), differs=("numpy: 1 → 2",))
-    loud = [text for text, _ in lines(result, verbose=True)]
+    loud = [text for text, _ in lines(result, verbosity=1)]
     assert "    slower" in loud
     assert "    differs: numpy: 1 → 2" in loud
     assert not any("slower" in text or "differs" in text for text, _ in lines(result))

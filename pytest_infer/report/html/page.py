@@ -11,7 +11,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_infer.errors import MissingDependencyError
-from pytest_infer.report.advice import blind, missing
+from pytest_infer.report.advice import blind, missing, unbelieved
 from pytest_infer.report.html.group_figures import group_of
 from pytest_infer.report.html.groups import families
 from pytest_infer.report.html.model import Count, Page, Table
@@ -80,7 +80,7 @@ def page_of(report: JsonReport) -> Page:
         failed=failing > 0,
         facts=_facts(report),
         environment=Table(title="", header=(), rows=tuple(sorted(report.environment.items()))),
-        notes=(*report.notes, *missing(report.results), *blind(report.results)),
+        notes=(*report.notes, *(note for told in (missing, unbelieved, blind) for note in told(report.results))),
         counts=(*_errors(report), *_counts(report)),
         failing=failing,
         devices=tuple(dict.fromkeys(row.device for row in rows if row.device)),
