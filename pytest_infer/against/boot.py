@@ -6,6 +6,7 @@ the side stands for another one; so this is always the file of the pytest that a
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import sys
@@ -15,14 +16,29 @@ from typing import Any
 def moved(path: str, paths: dict[str, Any]) -> str:
     """`path` as this side has it; `paths` are the plain values of `protocol.Paths`."""
     base: str = paths["base"]
-    if not paths["moved"] or not inside(path, base) or any(inside(path, kept) for kept in paths["kept"]):
+    if not paths["moved"] or not within(path, base) or any(within(path, kept) for kept in paths["kept"]):
         return path
-    return str(paths["moved"]) + path[len(base) :]
+    name = os.path.normpath(path)
+    below = name[len(base) :] if inside(name, base) else real(path)[len(real(base)) :]
+    return str(paths["moved"]) + below
+
+
+def within(path: str, folder: str) -> bool:
+    """Whether an absolute `path` lies in `folder`, by its name or by where it really is: links give other names."""
+    if not os.path.isabs(path):  # noqa: PTH117 - texts in, texts out: thousands of modules are asked about
+        return False
+    return inside(os.path.normpath(path), folder) or inside(real(path), real(folder))
 
 
 def inside(path: str, folder: str) -> bool:
-    """Whether `path` is `folder` or lies in it."""
+    """Whether `path` is `folder` or lies in it, by their names alone."""
     return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
+
+
+@functools.cache
+def real(path: str) -> str:
+    """Where `path` really is: no links in it."""
+    return os.path.realpath(path)
 
 
 def set_paths(paths: dict[str, Any]) -> None:

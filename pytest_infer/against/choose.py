@@ -10,7 +10,7 @@ import sys
 import sysconfig
 from dataclasses import replace
 from importlib import metadata
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlparse
 
@@ -25,7 +25,7 @@ from pytest_infer.config import SIDE_VARIABLE
 from pytest_infer.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 _PATIENCE_S: Final = 60.0
 """How long an interpreter may take to say who it is."""
@@ -49,32 +49,33 @@ def sides(
     """
     path = cwd / Path(value).expanduser()
     mine = this_side(root, sys_path)
+    ignored = _ignored(mine, sys_path)
     if path.is_file() and os.access(path, os.X_OK):
-        there = replace(mine, label=value, python=str(path), own_packages=True)
+        there = replace(mine, label=value, python=str(path), own_packages=True, kept=(*mine.kept, *ignored))
         yield Sides(here=mine, there=introduced(there, sys_path))
     elif path.is_dir():
+        if not (path / ".git").exists():
+            _check_no_revision(value, root)
         there = _checkout(value, Path(os.path.normpath(path)), mine, root)
         yield Sides(here=mine, there=introduced(there, sys_path))
     else:
         repository = Repository(root)
         commit = repository.commit(value, f"--infer-against={value}")
         with work_tree(repository, commit) as tree:
-            there = _revision(value, commit, repository, tree, mine, _under(repository, root, links))
+            there = _revision(value, commit, repository, tree, mine, _under(repository, root, links), ignored)
             yield Sides(here=mine, there=introduced(there, sys_path))
 
 
 def this_side(root: Path, sys_path: tuple[str, ...]) -> Side:
-    """The user's checkout as it is: the top of its git work tree, or pytest's rootdir."""
-    prefixes = {sys.prefix, sys.base_prefix, sys.exec_prefix, *sysconfig.get_paths().values()}
+    """The user's checkout as it is: the top of its git work tree, or pytest's rootdir. Environments in it are kept."""
     try:
-        repository = Repository(root)
+        base = str(Repository(root).top)
     except UsageError:
-        base, ignored = root, tuple[str, ...]()
-    else:
-        base = repository.top
-        ignored = repository.ignored(e for e in sys_path if boot.inside(e, str(base)) and e != str(base))
-    kept = sorted({path for path in (*prefixes, *ignored) if boot.inside(path, str(base)) and path != str(base)})
-    return Side(label="this checkout", python=sys.executable, base=str(base), kept=tuple(kept))
+        base = str(root)
+    kept = {sys.prefix, sys.base_prefix, sys.exec_prefix, *sysconfig.get_paths().values()}
+    for entry in map(Path, sys_path):  # of an environment that lends its packages to another one
+        kept |= {str(folder) for folder in (entry, *entry.parents) if (folder / "pyvenv.cfg").exists()}
+    return Side(label="this checkout", python=sys.executable, base=base, kept=_below(base, kept))
 
 
 def introduced(side: Side, sys_path: tuple[str, ...]) -> Side:
@@ -116,6 +117,34 @@ def introduced(side: Side, sys_path: tuple[str, ...]) -> Side:
     return side
 
 
+def _below(base: str, paths: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted({path for path in paths if boot.within(path, base) and boot.real(path) != boot.real(base)}))
+
+
+def _ignored(side: Side, sys_path: tuple[str, ...]) -> tuple[str, ...]:
+    """Entries of `sys.path` in the checkout that git ignores, but for environments: builds, downloads."""
+    own = (entry for entry in sys_path if not any(boot.within(entry, kept) for kept in side.kept))
+    try:
+        return Repository(Path(side.base)).ignored(map(boot.real, _below(side.base, own)))
+    except UsageError:
+        return ()
+
+
+def _check_no_revision(value: str, root: Path) -> None:
+    """Refuse the bare name of a folder that is a revision, too: whichever was meant, the other one is not."""
+    if Path(value).name != value:
+        return
+    try:
+        name = Repository(root).full_name(value)
+    except UsageError:
+        return
+    if name is not None:
+        raise UsageError(
+            f"--infer-against={value} is a folder and a revision: write ./{value} for the folder, or {name} for the "
+            "revision"
+        )
+
+
 def _checkout(value: str, folder: Path, mine: Side, root: Path) -> Side:
     if (folder / "pyvenv.cfg").exists():
         raise UsageError(
@@ -127,7 +156,15 @@ def _checkout(value: str, folder: Path, mine: Side, root: Path) -> Side:
     return replace(mine, label=value, base=base, moved=str(folder), copies=_copies(base))
 
 
-def _revision(value: str, commit: str, repository: Repository, tree: Path, mine: Side, links: tuple[str, ...]) -> Side:
+def _revision(
+    value: str,
+    commit: str,
+    repository: Repository,
+    tree: Path,
+    mine: Side,
+    links: tuple[str, ...],
+    ignored: tuple[str, ...],
+) -> Side:
     submodules = repository.submodules(commit)
     now = repository.submodules("HEAD")
     linked = link((*submodules, *links), repository.top, tree)
@@ -141,12 +178,15 @@ def _revision(value: str, commit: str, repository: Repository, tree: Path, mine:
         f"{path}: only its LFS pointer is here; to fetch it: git lfs fetch origin {short}"
         for path in fill_lfs(repository, tree)
     ]
+    shared = [str(repository.top / path) for path in linked]
+    # The revision has none: not to be shared in silence. Where a part of one is linked, that part is all there is.
+    unshared = [p for p in ignored if not any(boot.within(p, own) or boot.within(own, p) for own in shared)]
     return replace(
         mine,
         label=value if commit.startswith(value) else f"{value} ({short})",
         moved=str(tree),
-        copies=_copies(mine.base),
-        kept=tuple(sorted({*mine.kept, *(str(repository.top / path) for path in linked)})),
+        copies=(*_copies(mine.base), *unshared),
+        kept=tuple(sorted({*mine.kept, *shared, *unshared})),
         notes=tuple(notes),
     )
 
@@ -173,6 +213,14 @@ def _copies(base: str) -> tuple[str, ...]:
         text = distribution.read_text("direct_url.json")
         origin = json.loads(text) if text else {}
         folder = unquote(urlparse(origin.get("url", "")).path)
-        if boot.inside(folder, base) and not origin.get("dir_info", {}).get("editable"):
-            found |= {str(distribution.locate_file(file.parts[0])) for file in distribution.files or ()}
+        if boot.within(folder, base) and not origin.get("dir_info", {}).get("editable"):
+            found |= {str(distribution.locate_file(place)) for place in _places(distribution.files or ())}
     return tuple(sorted(found))
+
+
+def _places(files: Iterable[PurePath]) -> set[PurePath]:
+    """The packages and modules among installed files; a namespace that they share with others is none."""
+    files = list(files)
+    packages = {file.parent for file in files if file.name == "__init__.py"}
+    modules = [file for file in files if file.suffix in {".py", ".so", ".pyd"}]
+    return {next((up for up in reversed(file.parents) if up in packages), file) for file in modules}

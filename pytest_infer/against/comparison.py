@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_infer.against.findings import find
 from pytest_infer.against.protocol import ABSENT, INACCURATE
-from pytest_infer.against.rounds import Plan, Round, play_round
+from pytest_infer.against.rounds import Plan, Round, play_alone, play_round
 from pytest_infer.errors import MeasurementError, SkippedInWorkerError
 from pytest_infer.gating import FAMILY_ERROR
 from pytest_infer.result import Compared
@@ -26,12 +26,13 @@ if TYPE_CHECKING:
     from pytest_infer.measurement import Measurement
 
     Play = Callable[[Side, Side, Launch, Plan], Round]
+    Alone = Callable[[Side, Launch, Plan], Answer]
 
 PROCESS_METRICS: Final = frozenset({"build", "load", "host_memory"})
 """What starting shows: the sides are started one after the other then."""
 DISTURBED_ROUNDS: Final = 8
 """So many rounds that were disturbed are enough to give up."""
-_LACKING: Final = ("is no file in", "No such file")
+_LACKING: Final = ("is no file in", "No such file", "No module named")
 _LINKS: Final = " (the ini key infer_against_links names files here that git does not keep, to be linked there)"
 _SHORTEST_S: Final = 1e-3
 _HOPELESS: Final = 1.5
@@ -50,11 +51,12 @@ class Comparison:
         held: Callable[[], AbstractContextManager[None]],
         progress: Callable[[str], None],
         play: Play = play_round,
+        alone: Alone = play_alone,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Compare two sides, holding the device (`held`) for each round; `clock` tells seconds."""
         self._here, self._there, self._launch, self._settings = sides.here, sides.there, launch, settings
-        self._held, self._progress, self._play, self._clock = held, progress, play, clock
+        self._held, self._progress, self._play, self._alone, self._clock = held, progress, play, alone, clock
 
     def compare(
         self, target: str, request: Request, measurements: Sequence[Measurement], *, tests: int
@@ -77,22 +79,21 @@ class Comparison:
         while True:
             number = len(rounds) + len(disturbed)
             self._progress(f"{target.rpartition('/')[2]}: round {number + 1} against {self._there.label}")
+            plan = self._plan(target, request, names, number, first=not rounds)
             with self._held():
                 begun = self._clock()
-                played = self._play(self._here, self._there, self._launch, self._plan(target, request, names, number))
+                played = self._play(self._here, self._there, self._launch, plan)
                 round_s = self._clock() - begun
-            if told := self._no_comparison(played):
-                return dict.fromkeys(names, Compared(missing=(told,), differs=self._there.notes))
-            if traced := _traced(played):
-                return dict.fromkeys(names, Compared(disturbed=traced))
+            if (instead := self._no_comparison(played, plan)) is not None:
+                return dict.fromkeys(names, instead)
             (disturbed if played.disturbed else rounds).append(played)
             round_s -= 0.0 if number else played.start_s  # the first one may build for minutes
             spent_s += round_s
             time_for = int((self._settings.time_limit - spent_s) / max(round_s, _SHORTEST_S))
-            rule = self._rule(request, tests, len(rounds) + time_for)
+            last = time_for < 1 or len(rounds) >= LOOKS[-1] or len(disturbed) >= DISTURBED_ROUNDS
+            rule = self._rule(request, tests, len(rounds) + (0 if last else time_for))
             if not set(names) & played.points.keys():
                 return {name: find(name, [played], (), rule, self._there).compared for name in names}
-            last = time_for < 1 or len(rounds) >= LOOKS[-1] or len(disturbed) >= DISTURBED_ROUNDS
             if len(rounds) >= FIRST_LOOK and (last or len(rounds) in LOOKS):
                 found = {name: find(name, rounds, request.gate, rule, self._there) for name in names}
                 if last or all(finding.settled for finding in found.values()):
@@ -100,14 +101,14 @@ class Comparison:
             elif last or self._hopeless(len(rounds), spent_s, round_s):
                 return dict.fromkeys(names, self._too_few(len(rounds), disturbed, round_s))
 
-    def _plan(self, target: str, request: Request, names: tuple[str, ...], number: int) -> Plan:
+    def _plan(self, target: str, request: Request, names: tuple[str, ...], number: int, *, first: bool) -> Plan:
         return Plan(
             target=target,
             names=names,
             measure_s=self._settings.time,
             in_turn=not PROCESS_METRICS.isdisjoint(request.gate),
             swapped=number % 2 == 1,
-            first=number == 0,
+            first=first,
             timeout_s=self._settings.timeout,
         )
 
@@ -118,19 +119,48 @@ class Comparison:
             rounds=min(max(rounds, FIRST_LOOK), LOOKS[-1]),
         )
 
-    def _no_comparison(self, played: Round) -> str | None:
-        """Why this round compares nothing: what happened on the other side, which is told and fails nothing."""
-        _check_here(played.current)
-        label, answer = self._there.label, played.other
-        strays = next((there.strays for _, there in played.points.values() if there.strays), ())
-        if strays:
-            return (
-                f"what {label} runs does not come from there: {', '.join(strays)}; install the package as editable "
-                "(pip install -e .), or name its folder in pytest's pythonpath"
-            )
-        if answer is None or answer.outcome == "passed":
+    def _no_comparison(self, played: Round, plan: Plan) -> Compared | None:
+        """What is said instead of a comparison where this round shows that there is none to be had."""
+        if told := self._trouble_here(played.current, plan):
+            return Compared(undecided=(told,))
+        if told := self._trouble_there(played):
+            return Compared(missing=(told,), differs=self._there.notes)
+        if traced := _traced(played):
+            return Compared(disturbed=traced)
+        return None
+
+    def _trouble_here(self, answer: Answer, plan: Plan) -> str | None:
+        """Why the test can't be compared although nothing is wrong with it, as far as this side shows."""
+        if answer.outcome == "passed":
             return None
+        if answer.outcome == "skipped":
+            raise SkippedInWorkerError(answer.message)
+        if answer.outcome == ABSENT:
+            raise MeasurementError(
+                f"a process of its own finds no test {plan.target}: an option or a plugin gives it another id, or "
+                "leaves it out; compare with what pytest --collect-only tells of it"
+            )
+        with self._held():
+            alone = self._alone(self._here, self._launch, plan)
+        if alone.outcome == "passed":
+            return (
+                f"it fails here only beside {self._there.label}, and not alone: {_first(answer.message)} (do both want "
+                "the same port, file or lock?)"
+            )
+        raise MeasurementError(f"{_first(answer.message)} (in a process of its own)\n{answer.message}")
+
+    def _trouble_there(self, played: Round) -> str | None:
+        """What happened on the other side, which is told and fails nothing."""
+        label, answer = self._there.label, played.other
+        if played.strays and answer.outcome != ABSENT:
+            return (
+                f"what {label} runs does not come from there: {', '.join(played.strays)}; install the package as "
+                "editable (pip install -e .), name its folder in pytest's pythonpath, or where git ignores it and both "
+                "sides are to share it, in the ini key infer_against_links"
+            )
         match answer.outcome:
+            case "passed":
+                return None
             case outcome if outcome == ABSENT:
                 return f"{label} has no such test"
             case outcome if outcome == INACCURATE:
@@ -159,16 +189,8 @@ class Comparison:
 
 def _traced(played: Round) -> tuple[str, ...]:
     """What looked on while the sides ran: coverage, a tracer. It would do so in the next round, too."""
-    answers = [answer for answer in (played.current, played.other) if answer is not None]
+    answers = (played.current, played.other)
     return tuple(dict.fromkeys(text for a in answers for m in a.measurements for text in m.disturbed))
-
-
-def _check_here(answer: Answer | None) -> None:
-    if answer is None or answer.outcome == "passed":
-        return
-    if answer.outcome == "skipped":
-        raise SkippedInWorkerError(answer.message)
-    raise MeasurementError(f"{_first(answer.message)} (in a process of its own)\n{answer.message}")
 
 
 def _first(message: str) -> str:

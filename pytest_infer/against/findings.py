@@ -81,8 +81,8 @@ def find(name: str, rounds: Sequence[Round], gate: Sequence[str], rule: PairedRu
 def _not_met(name: str, played: Round, side: Side) -> str:
     if _value(played.current, name, "latency") and _value(played.other, name, "latency"):
         return (
-            "pytest-benchmark runs its rounds in one piece, they can't be interleaved: measure with infer_engine or "
-            "infer.measure"
+            f"this checkout and {side.label} did not meet at this measurement: measure in the same order on both, and "
+            "with infer_engine or infer.measure: pytest-benchmark runs its rounds in one piece"
         )
     return f"{side.label} measures nothing of this name"
 
@@ -104,9 +104,8 @@ def _ratios(name: str, metric: str, rounds: Sequence[Round]) -> NDArray[np.float
     return np.array(found)
 
 
-def _value(answer: Answer | None, name: str, metric: str) -> float | None:
-    measurements = () if answer is None else answer.measurements
-    value = next((m.metrics.get(metric, 0.0) for m in measurements if m.name == name), 0.0)
+def _value(answer: Answer, name: str, metric: str) -> float | None:
+    value = next((m.metrics.get(metric, 0.0) for m in answer.measurements if m.name == name), 0.0)
     return value if value > 0 else None
 
 

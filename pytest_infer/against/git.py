@@ -20,6 +20,9 @@ _PLAIN: Final = (
 )  # fmt: skip
 _GITLINK: Final = "160000"
 _COMMIT: Final = re.compile(r"[0-9a-f]{7,40}")
+_WHOLE: Final = 40
+_NAME: Final = re.compile(r"\w[\w./+-]*")
+"""A branch or tag; `~`, `^`, `@` and `:` lead from one to somewhere else."""
 
 
 class Repository:
@@ -42,15 +45,19 @@ class Repository:
         Raises:
             UsageError: it is not here; the message holds the command that brings it.
         """
-        found = self._run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
-        if found.returncode == 0:
-            return found.stdout.strip()
+        if found := self._found(revision):
+            return found
         shallow = self._run("rev-parse", "--is-shallow-repository").stdout.strip() == "true"
         where = "this shallow clone" if shallow else str(self.top)
         raise UsageError(
             f"{option}: no such revision in {where}, nor an interpreter or a directory of that name; "
             f"to fetch it: {self._fetch(revision, shallow=shallow)}"
         )
+
+    def full_name(self, revision: str) -> str | None:
+        """What `revision` is called in full (`refs/heads/main`); None where it names no commit."""
+        commit = self._found(revision)
+        return commit and (self._run("rev-parse", "--symbolic-full-name", revision).stdout.strip() or commit)
 
     def short(self, commit: str) -> str:
         """A commit's name as people read it."""
@@ -97,6 +104,10 @@ class Repository:
         lines = self._run("worktree", "list", "--porcelain").stdout.splitlines()
         return tuple(Path(line.removeprefix("worktree ")) for line in lines if line.startswith("worktree "))
 
+    def _found(self, revision: str) -> str | None:
+        found = self._run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+        return None if found.returncode else found.stdout.strip()
+
     def _asked(self, *arguments: str, what: str) -> str:
         done = self._run(*arguments)
         if done.returncode:
@@ -125,12 +136,15 @@ class Repository:
         depth = "--depth=1 " if shallow else ""
         remotes = self._run("remote").stdout.split() or ["origin"]
         remote = "origin" if "origin" in remotes else remotes[0]
+        if revision.startswith(("HEAD", "@")):
+            return "git fetch --deepen=10" if shallow else "git log"
+        if not _NAME.fullmatch(revision):
+            return "git fetch --deepen=10" if shallow else f"git fetch {remote}"
         for name in remotes:
             if revision.startswith(f"{name}/"):
                 branch = revision.removeprefix(f"{name}/")
                 return f"git fetch {depth}{name} {branch}:refs/remotes/{revision}"
         if _COMMIT.fullmatch(revision):
-            return f"git fetch {depth}{remote} {revision}"
-        if revision.startswith(("HEAD", "@")):
-            return "git fetch --deepen=10" if shallow else "git log"
-        return f"git fetch {depth}{remote} {revision}:{revision}" if revision.isidentifier() else f"git fetch {remote}"
+            whole = "" if len(revision) == _WHOLE else f"... (the hash whole, {_WHOLE} characters)"
+            return f"git fetch {depth}{remote} {revision}{whole}"
+        return f"git fetch {depth}{remote} {revision}, and then --infer-against=FETCH_HEAD"

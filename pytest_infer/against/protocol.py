@@ -14,7 +14,7 @@ import msgspec
 
 from pytest_infer.measure.protocol import Answer, Job
 
-PROTOCOL: Final = 1
+PROTOCOL: Final = 2
 """Raised with every change of these messages; two sides that don't agree say so before a test runs."""
 
 ABSENT: Final = "absent"
@@ -31,7 +31,7 @@ class Paths:
         first: what comes before the interpreter's own.
         base, moved: the user's checkout, and what stands for it on this side; empty where nothing moves.
         kept: folders inside `base` that don't move: environments, links, what git ignores.
-        copies: installed copies of packages of the checkout, which stand for no side.
+        copies: what stands for no side: installed copies of packages of the checkout, what git ignores.
     """
 
     search: tuple[str, ...] | None = None
@@ -73,7 +73,6 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True, tag="ready"):
         workload: its identity in plain values.
         model_digest: content of the model, where there is a file.
         environment: versions and the like, see `device.environment`.
-        strays: modules that came from the user's checkout although this side stands for another one.
         stoppable: it ends with its parent even while it is stopped, so it may be.
     """
 
@@ -81,7 +80,6 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True, tag="ready"):
     workload: dict[str, Any]
     model_digest: str | None
     environment: dict[str, str]
-    strays: tuple[str, ...] = ()
     stoppable: bool = False
 
 
@@ -96,9 +94,15 @@ class Ran(msgspec.Struct, frozen=True, kw_only=True, tag="ran"):
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True, tag="done"):
-    """The test is over."""
+    """The test is over.
+
+    Attributes:
+        answer: how it ended.
+        strays: modules that came from the user's checkout although this side stands for another one.
+    """
 
     answer: Answer
+    strays: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

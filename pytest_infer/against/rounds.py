@@ -54,21 +54,23 @@ class Round:
     """What one round brought.
 
     Attributes:
-        current, other: how the test ended on each side; None on one that was ended because the other was lost.
+        current, other: how the test ended on each side.
         points: where both sides stood ready together, by name: first the current one.
         ratios: by name and series, the log of the current side's time over the other's of each ABBA quadruple.
         single: the measurements that the other side alone has.
         disturbed: why this round is not to be believed.
         start_s: how long it took until both were ready first.
+        strays: modules of the other side that came from the user's checkout.
     """
 
-    current: Answer | None
-    other: Answer | None
+    current: Answer
+    other: Answer
     points: dict[str, tuple[Ready, Ready]]
     ratios: dict[str, dict[str, list[float]]]
     single: tuple[str, ...]
     disturbed: tuple[str, ...]
     start_s: float
+    strays: tuple[str, ...] = ()
 
 
 class _Game:
@@ -95,7 +97,7 @@ class _Game:
                 self.ratios[mine.name] = self._interleaved()
                 self._go_on(*self._order)
             elif isinstance(theirs, Ready) and (isinstance(mine, Done) or theirs.name not in expected):
-                self.single.append(theirs.name)
+                self.single += [] if theirs.name in self._plan.names else [theirs.name]
                 self._go_on(self._other)
             else:
                 self._go_on(self._current)
@@ -151,18 +153,23 @@ def play_round(current: Side, other: Side, launch: Launch, plan: Plan) -> Round:
         with contextlib.suppress(SideLostError):
             game.play()
         disturbed = disturbance(before, read_cpu_state())
-        for one in running.values():
-            one.leave()
-        ends = {is_other: one.at.answer if isinstance(one.at, Done) else None for is_other, one in running.items()}
+        ends = {is_other: one.finish() for is_other, one in running.items()}
     return Round(
-        current=ends[False],
-        other=ends[True],
+        current=ends[False].answer,
+        other=ends[True].answer,
         points=game.points,
         ratios=game.ratios,
         single=tuple(game.single),
         disturbed=disturbed,
         start_s=start_s,
+        strays=ends[True].strays,
     )
+
+
+def play_alone(side: Side, launch: Launch, plan: Plan) -> Answer:
+    """Run the test on one side with nobody beside it; how it ends."""
+    with running_side(side, launch, plan.target, timeout_s=plan.timeout_s) as running:
+        return running.finish().answer
 
 
 def _arrive(side: RunningSide) -> None:

@@ -77,10 +77,17 @@ class RunningSide:
         """
         return self._ran(Run(iterations=iterations))
 
-    def leave(self) -> None:
-        """Let it end by itself for a while, when its test is over."""
-        if isinstance(self.at, Done):
-            self._process.wait()
+    def finish(self) -> Done:
+        """Let its test go on to the end, past what it would still measure, and its process end by itself for a while.
+
+        Its fixtures are torn down so: other processes may live on what they hold.
+        """
+        while not isinstance(self.at, Done):
+            self.advance()
+            with contextlib.suppress(SideLostError):
+                self.arrive()
+        self._process.wait()
+        return self.at
 
     def _ran(self, told: Warm | Run) -> dict[str, float]:
         self._continue()
@@ -125,7 +132,7 @@ def running_side(
 
     def job(contact: Contact) -> SideJob:
         path, _, test = target.partition("::")
-        args = side.arguments(launch.args)
+        args = side.arguments(launch.args, launch.cwd)
         return SideJob(
             job=job_of(contact, f"{side.path(path)}::{test}", args, ()),
             paths=side.paths(launch.sys_path),

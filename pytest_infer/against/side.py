@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from pytest_infer.against.boot import inside, moved
+from pytest_infer.against.boot import inside, moved, real, within
 from pytest_infer.against.protocol import Paths
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+_SHARED: Final = re.compile("CACHE|^(HOME|TMPDIR|TEMP|TMP)$")
+"""Environment variables that name a place for files which belong to neither side, wherever it lies."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +30,7 @@ class Side:
         base: the user's checkout.
         moved: what stands for it on this side; empty where it is itself.
         kept: folders inside `base` that don't move: environments, links, what git ignores.
-        copies: installed copies of packages of the checkout, which stand for no side.
+        copies: what stands for no side: installed copies of packages of the checkout, what git ignores.
         notes: what a reader of a comparison should know of this side.
     """
 
@@ -49,16 +54,22 @@ class Side:
             found = found.parent
         return found
 
-    def arguments(self, arguments: tuple[str, ...]) -> tuple[str, ...]:
-        """A command line in which absolute paths inside the checkout are this side's: `/a`, `--x=/a`, `-c/a`."""
+    def arguments(self, arguments: tuple[str, ...], cwd: Path) -> tuple[str, ...]:
+        """A command line in which paths inside the checkout are this side's: `/a`, `--x=/a`, `-c/a`.
+
+        Relative ones follow the working directory `cwd`, unless that does not move: it lies outside the checkout.
+        """
         if not self.moved:
             return arguments
-        found = re.compile(rf"(^-[A-Za-z]|^|[=:,;])({re.escape(self.base)}(?=$|[/:,;])[^:,;]*)")
+        if not within(str(cwd), self.base):
+            arguments = tuple(self._absolute(*two, cwd) for two in pairwise(("", *arguments)))
+        bases = "|".join(re.escape(name) for name in dict.fromkeys((self.base, real(self.base))))
+        found = re.compile(rf"(^-[A-Za-z]|^|[=:,;])((?:{bases})(?=$|[/:,;])[^:,;]*)")
         return tuple(found.sub(lambda match: match[1] + self.path(match[2]), argument) for argument in arguments)
 
     def paths(self, sys_path: tuple[str, ...]) -> Paths:
         """Where it imports from, `sys_path` being this session's."""
-        mine = tuple(e for e in sys_path if inside(e, self.base) and not any(inside(e, k) for k in self.kept))
+        mine = tuple(e for e in sys_path if within(e, self.base) and not any(within(e, k) for k in self.kept))
         return Paths(
             search=None if self.own_packages else tuple(map(self.path, sys_path)),
             first=mine,
@@ -69,12 +80,31 @@ class Side:
         )
 
     def environment(self, environ: Mapping[str, str], sys_path: tuple[str, ...]) -> dict[str, str]:
-        """The environment variables of its processes: Pythons that they start import from this side, too."""
+        """The environment variables of its processes: paths inside the checkout, alone or in a list, are this side's.
+
+        Pythons that they start import from this side, too.
+        """
         if not self.moved:
             return dict(environ)
+        there = {name: value if _SHARED.search(name) else self._entries(value) for name, value in environ.items()}
+        if options := environ.get("PYTEST_ADDOPTS"):
+            there["PYTEST_ADDOPTS"] = shlex.join(self.arguments(tuple(shlex.split(options)), Path(self.base)))
         entries = [e for e in map(self.path, sys_path) if inside(e, self.moved)]
-        entries += [self.path(e) for e in environ.get("PYTHONPATH", "").split(os.pathsep) if e]
-        return {**environ, "PYTHONPATH": os.pathsep.join(dict.fromkeys(entries))}
+        entries += [e for e in there.get("PYTHONPATH", "").split(os.pathsep) if e]
+        return {**there, "PYTHONPATH": os.pathsep.join(dict.fromkeys(entries))}
+
+    def _entries(self, value: str) -> str:
+        return os.pathsep.join(map(self.path, value.split(os.pathsep)))
+
+    def _absolute(self, before: str, argument: str, cwd: Path) -> str:
+        """An argument that names a path in the checkout from outside of it, with the whole path."""
+        option, equals, text = argument.rpartition("=") if argument.startswith("-") else ("", "", argument)
+        name = text.partition("::")[0]
+        path = os.path.normpath(cwd / name)
+        word = before.startswith("-") and os.sep not in argument  # `-k repo`
+        if not name or word or not within(path, self.base) or not os.path.exists(path):  # noqa: PTH110 - any text
+            return argument
+        return option + equals + path + text[len(name) :]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from pytest_infer.against.boot import inside, moved
+from pytest_infer.against.boot import inside, moved, real, within
 from pytest_infer.against.protocol import ABSENT, Done, Ran, Ready, Run, SideJob, Stop, Warm
 from pytest_infer.device.environment import software
 from pytest_infer.measure.child import Line
@@ -69,7 +69,6 @@ class Station(Line):
             workload=workload,
             model_digest=model_digest,
             environment=software() if self.first else {},
-            strays=strays(self._paths, sys.modules.items()),
             stoppable=self._stoppable,
         )
         blocks: list[tuple[int, ...]] = []
@@ -92,7 +91,8 @@ class Station(Line):
     def answer(self, answer: Answer) -> None:
         """Tell how the test ended."""
         self._answered = True
-        self._say(Done(answer=answer))
+        # Only now: what is measured may import in its first call.
+        self._say(Done(answer=answer, strays=strays(self._paths, sys.modules.items()) if self.first else ()))
 
     def pytest_collectreport(self, report: Any) -> None:
         """Note why a file could not be collected."""
@@ -135,13 +135,15 @@ def open_station(text: str, config: pytest.Config) -> Station:
 
 
 def strays(paths: dict[str, Any], modules: Iterable[tuple[str, Any]]) -> tuple[str, ...]:
-    """Modules that come from where this side is not: from the user's own checkout, or from an installed copy of it."""
+    """Modules that come from where this side is not: from the user's own checkout, or from a copy of it."""
+    if not paths["moved"]:
+        return ()
     found = []
     for name, module in list(modules):
         file = getattr(module, "__file__", None)
-        if not paths["moved"] or not isinstance(file, str) or inside(file, paths["moved"]) or name in _OURS:
+        if not isinstance(file, str) or inside(real(file), real(paths["moved"])) or name in _OURS:
             continue
-        if moved(file, paths) != file or any(inside(file, copy) for copy in paths["copies"]):
+        if moved(file, paths) != file or any(within(file, copy) for copy in paths["copies"]):
             found.append(f"{name} ({file})")
     return (*found[:_TOLD_STRAYS], *(["..."] if len(found) > _TOLD_STRAYS else []))
 

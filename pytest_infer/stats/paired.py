@@ -27,6 +27,8 @@ import numpy as np
 from scipy import special
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from pytest_infer.stats.runs import Array
 
 LOOKS: Final = (8, 11, 14, 18, 24, 32, 42, 56, 75, 100)
@@ -79,11 +81,11 @@ class Paired:
 
     Attributes:
         estimate: the trimmed mean; `low` to `high` is its 95 % confidence interval, at this look alone.
-        p: one-sided p value of "not slower", all looks paid for: `regressed` where it is below alpha.
+        p: one-sided p value of "not slower", all looks paid for: below alpha where `regressed`.
         mde: smallest change, as a fraction, that the whole comparison would find in 80 % of cases.
         suspected: this look alone would call it slower at 5 %.
         blind: undecided, and noise hides a change of the tolerance's size.
-        regressed: slower beyond chance, by more than the floor; `improved`: the mirror of it.
+        regressed: slower beyond chance and by more than the floor, both at this look; `improved`: the mirror of it.
         settled: more rounds change nothing that matters: regressed, improved, or no slower than the tolerance allows.
     """
 
@@ -146,6 +148,12 @@ def allotted(alpha: float, look: int) -> float:
     return alpha / (look * (look + 1))
 
 
+def decided(place: Location, look: int, rule: PairedRule) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """(...) whether a look, counted from 1, finds them slower beyond chance and floor; whether it lets them pass."""
+    slower = (place.p < allotted(rule.alpha, look)) & (place.estimate > rule.tolerance)
+    return slower, place.estimate + place.critical(_TAIL_OF_95) < rule.tolerance
+
+
 def judge(y: Array, rule: PairedRule) -> Paired:
     """What `rule` says of rounds, (n,) log ratios; called at planned looks, and once at the end.
 
@@ -157,17 +165,17 @@ def judge(y: Array, rule: PairedRule) -> Paired:
     places = [locate(y[:n]) for n in looks(y.size)]
     now = places[-1]
     estimate, half = float(now.estimate), float(now.critical(_TAIL_OF_95))
-    slower, faster = (min(1.0, *(float(p) / allotted(1.0, k) for k, p in enumerate(ps, 1))) for ps in _ps(places))
-    regressed = slower < rule.alpha and estimate > rule.tolerance
-    improved = faster < rule.alpha and estimate < -rule.tolerance
-    settled = regressed or improved or estimate + half < rule.tolerance
+    regressed, passed = map(bool, decided(now, len(places), rule))
+    mirrored = Location(estimate=-now.estimate, se=now.se, df=now.df)
+    improved = bool(decided(mirrored, len(places), rule)[0])
+    settled = regressed or improved or passed
     rule = replace(rule, rounds=max(rule.rounds, y.size))
     se = float(now.se)
     return Paired(
         estimate=estimate,
         low=estimate - half,
         high=estimate + half,
-        p=slower,
+        p=min(1.0, *(float(place.p) / allotted(1.0, look) for look, place in enumerate(places, 1))),
         mde=minimum_detectable_effect(se, y.size, rule),
         suspected=float(now.p) <= SUSPECTED_P,
         blind=not settled and minimum_detectable_effect(se, y.size, rule, floor=False) > rule.max_regression,
@@ -175,12 +183,6 @@ def judge(y: Array, rule: PairedRule) -> Paired:
         improved=improved,
         settled=settled,
     )
-
-
-def _ps(places: list[Location]) -> tuple[list[Array], list[Array]]:
-    """The p values of all looks, for slower and for faster."""
-    mirrored = [Location(estimate=-place.estimate, se=place.se, df=place.df) for place in places]
-    return [place.p for place in places], [place.p for place in mirrored]
 
 
 def minimum_detectable_effect(se: float, seen: int, rule: PairedRule, *, floor: bool = True, seed: int = 0) -> float:

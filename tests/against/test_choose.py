@@ -138,16 +138,62 @@ def test_a_revision_with_a_plugin_of_its_own(checkout: Checkout) -> None:
     assert len(checkout.git("worktree", "list").splitlines()) == 1
 
 
-def test_what_does_not_move(checkout: Checkout) -> None:
-    """This interpreter's own folders and what git ignores, where they lie in the checkout."""
-    checkout.write(".gitignore", "vendored/\n")
-    (checkout.path / "vendored").mkdir()
-    entries = (str(checkout.path / "vendored"), str(checkout.path / "src"), "/usr/lib")
+@pytest.mark.parametrize("alias", [False, True], ids=["by its name", "by a link"])
+def test_environments_do_not_move(checkout: Checkout, tmp_path: Path, *, alias: bool) -> None:
+    """This interpreter's own folders, and an environment that lends it packages, where they lie in the checkout."""
+    (tmp_path / "link").symlink_to(checkout.path)
+    called = tmp_path / "link" if alias else checkout.path
+    checkout.write(".lent/pyvenv.cfg", "")
+    entries = (str(called / ".lent" / "lib" / "site-packages"), str(called / "src"), "/usr/lib")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "prefix", str(checkout.path / ".venv"))
+        patch.setattr(sys, "prefix", str(called / ".venv"))
         kept = this_side(checkout.path, entries).kept
-    assert {str(checkout.path / ".venv"), str(checkout.path / "vendored")} <= set(kept)
-    assert str(checkout.path / "src") not in kept
+    assert set(kept) == {str(called / ".venv"), str(called / ".lent")}
+
+
+def test_what_git_ignores_is_shared_only_where_that_is_asked(checkout: Checkout, tmp_path: Path) -> None:
+    """A build on the path: a revision has none, so its modules stand for no side; another checkout has its own."""
+    checkout.write(".gitignore", "build/\n.venv/\n")
+    build = str(checkout.write("build/lib/code.py", "").parent)
+    checkout.write(".venv/pyvenv.cfg", "")
+    checkout.commit()
+    entries = (build, str(checkout.path), str(checkout.path / ".venv" / "lib"))
+    with opened("HEAD", checkout, sys_path=entries) as found:
+        assert found.there.path(build) == build
+        assert build in found.there.copies
+    with opened("HEAD", checkout, "build", sys_path=entries) as found:
+        assert found.there.path(build) == build
+        assert build not in found.there.copies
+    with opened("HEAD", checkout, "build/lib/code.py", sys_path=entries) as found:
+        assert (Path(found.there.path(build)) / "code.py").is_symlink()
+        assert build not in found.there.copies
+    (tmp_path / "other" / ".git").mkdir(parents=True)
+    with opened("../other", checkout, sys_path=entries) as found:
+        assert found.there.path(build) == str(tmp_path / "other" / "build" / "lib")
+        assert found.there.path(entries[2]) == entries[2]
+    with opened(sys.executable, checkout, sys_path=entries) as found:
+        assert found.there.paths(entries).first == (str(checkout.path),)
+
+
+def test_a_folder_that_is_called_like_a_revision(checkout: Checkout, tmp_path: Path) -> None:
+    """Refused with what to write for either; where it can only be one of them it is that."""
+    (checkout.path / "main").mkdir()
+    (checkout.path / "docs").mkdir()
+    told = "--infer-against=main is a folder and a revision: write ./main for the folder, or refs/heads/main for the"
+    with pytest.raises(UsageError, match=told), opened("main", checkout):
+        pass
+    with opened("./main", checkout) as found:
+        assert found.there.moved == str(checkout.path / "main")
+    with opened("refs/heads/main", checkout) as found:
+        assert (Path(found.there.moved) / "code.py").exists()
+    with opened("docs", checkout) as found:
+        assert found.there.moved == str(checkout.path / "docs")
+    checkout.git("branch", "topic")
+    checkout.git("worktree", "add", "--quiet", "topic")
+    with opened("topic", checkout) as found:
+        assert found.there.moved == str(checkout.path / "topic")
+    with sides("main", cwd=checkout.path, root=tmp_path, sys_path=()) as found:  # no repository
+        assert found.there.moved == str(checkout.path / "main")
 
 
 def test_links(checkout: Checkout) -> None:
@@ -190,8 +236,9 @@ def test_installed_copies_are_known(checkout: Checkout, monkeypatch: pytest.Monk
     """A package that was installed from the checkout and not as editable."""
 
     class Installed:
-        def __init__(self, name: str, origin: dict[str, Any] | None) -> None:
-            self.files = [Path(name) / "__init__.py", Path(f"{name}-1.dist-info") / "METADATA"]
+        def __init__(self, name: str, origin: dict[str, Any] | None, *more: str) -> None:
+            files = (f"{name}/__init__.py", f"{name}/a/__init__.py", f"{name}-1.dist-info/METADATA", *more)
+            self.files = list(map(Path, files))
             self._origin = origin
 
         def read_text(self, _: str) -> str | None:
@@ -202,7 +249,7 @@ def test_installed_copies_are_known(checkout: Checkout, monkeypatch: pytest.Monk
 
     url = checkout.path.as_uri()
     packages = [
-        Installed("copied", {"url": url, "dir_info": {}}),
+        Installed("copied", {"url": url, "dir_info": {}}, "module.py", "shared/own/__init__.py", "../../bin/tool"),
         Installed("wheel", {"url": f"{url}/dist/wheel-1.whl", "archive_info": {}}),
         Installed("editable", {"url": url, "dir_info": {"editable": True}}),
         Installed("elsewhere", {"url": "file:///else"}),
@@ -210,4 +257,4 @@ def test_installed_copies_are_known(checkout: Checkout, monkeypatch: pytest.Monk
     ]
     monkeypatch.setattr(metadata, "distributions", lambda: packages)
     with opened("HEAD", checkout) as found:
-        assert {Path(path).name.partition("-")[0] for path in found.there.copies} == {"copied", "wheel"}
+        assert set(found.there.copies) == {"/site/copied", "/site/module.py", "/site/shared/own", "/site/wheel"}

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_infer.against import comparison
 from pytest_infer.against.comparison import DISTURBED_ROUNDS, Comparison
+from pytest_infer.against.findings import Finding, find
 from pytest_infer.against.protocol import ABSENT, INACCURATE, Ready
 from pytest_infer.against.rounds import Plan, Round
 from pytest_infer.against.side import Side, Sides
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pytest_infer.result import Compared
+    from pytest_infer.stats.paired import PairedRule
 
 HERE = Side(label="this checkout", python="p", base="/repo")
 THERE = Side(label="main (abc)", python="p", base="/repo", moved="/tree", notes=("submodule x: another one",))
@@ -72,6 +75,7 @@ class Table:
         self.first_s = round_s
         self.plans: list[Plan] = []
         self.held = 0
+        self.alone = Answer(outcome="failed", message="alone, too")
 
     def play(self, here: Side, there: Side, launch: Launch, plan: Plan) -> Round:
         """One round."""
@@ -80,6 +84,12 @@ class Table:
         self.plans.append(plan)
         self.now += self._round_s if len(self.plans) > 1 else self.first_s
         return self._rounds(len(self.plans) - 1)
+
+    def play_alone(self, here: Side, launch: Launch, plan: Plan) -> Answer:
+        """This side with nobody beside it."""
+        assert (here, launch, plan) == (HERE, LAUNCH, self.plans[-1])
+        assert self.held == 1
+        return self.alone
 
     @contextlib.contextmanager
     def hold(self) -> Any:
@@ -93,7 +103,7 @@ class Table:
         """Compare a test that measures `names`."""
         comparison = Comparison(
             Sides(here=HERE, there=THERE), LAUNCH, Settings(root=Path("/repo"), **settings),
-            held=self.hold, progress=lambda _: None, play=self.play, clock=lambda: self.now,
+            held=self.hold, progress=lambda _: None, play=self.play, alone=self.play_alone, clock=lambda: self.now,
         )  # fmt: skip
         request = parse({"gate": (gate,)})
         return comparison.compare("/repo/test_a.py::test_b", request, [measurement(name) for name in names], tests=1)
@@ -215,12 +225,36 @@ def test_a_failure_here_is_the_tests_own() -> None:
         Table(lambda _: round_of(current=Answer(outcome="skipped", message="no data"))).compare()
 
 
-def test_modules_of_the_wrong_side_compare_nothing() -> None:
-    """A pass would mean nothing."""
-    stray = {"": (ready(), ready(strays=("code (/repo/src/code.py)",)))}
-    compared = Table(lambda _: round_of(points=stray)).compare()[""]
+def test_a_failure_here_that_the_other_side_makes_is_none() -> None:
+    """A fixed port, a lock file: alone it passes, so nothing is told of the code."""
+    table = Table(lambda _: round_of(current=Answer(outcome="failed", message="E   OSError: Address in use")))
+    table.alone = Answer(outcome="passed")
+    compared = table.compare(["", "second"])
+    (told,) = compared["second"].undecided
+    assert told.startswith("it fails here only beside main (abc), and not alone: OSError: Address in use")
+    assert compared[""].missing == ()
+
+
+def test_a_test_that_is_not_found_here_is_told_as_that() -> None:
+    """An id that a plugin made (xdist's loadgroup) is no id that pytest takes."""
+    with pytest.raises(MeasurementError, match=r"finds no test /repo/test_a\.py::test_b: .* gives it another id"):
+        Table(lambda _: round_of(current=Answer(outcome=ABSENT))).compare()
+
+
+@pytest.mark.parametrize("outcome", ["passed", "failed"])
+def test_modules_of_the_wrong_side_compare_nothing(outcome: str) -> None:
+    """A pass would mean nothing, and a failure would be the wrong one's."""
+    answer = Answer(outcome=outcome, measurements=(measurement(),))
+    played = round_of(other=answer, strays=("code (/repo/src/code.py)",))
+    compared = Table(lambda _: played).compare()[""]
     assert "does not come from there: code (/repo/src/code.py)" in compared.missing[0]
     assert "pip install -e" in compared.missing[0]
+
+
+def test_modules_do_not_matter_where_the_test_is_not() -> None:
+    """Collecting alone may import some of the wrong side; the test is new all the same."""
+    played = round_of(other=Answer(outcome=ABSENT), strays=("conftest (/c.py)",))
+    assert Table(lambda _: played).compare()[""].missing == ("main (abc) has no such test",)
 
 
 def test_what_differs_is_told() -> None:
@@ -257,9 +291,11 @@ def test_measurements_are_judged_by_name() -> None:
 
 
 def test_what_can_not_be_interleaved() -> None:
-    """pytest-benchmark's own rounds; a test that measures something else there: one round is enough to know."""
+    """pytest-benchmark's own rounds, another order; a test that measures something else there: one round tells."""
     table = Table(lambda _: round_of(points={}))
-    assert "can't be interleaved: measure with infer_engine" in table.compare()[""].missing[0]
+    (told,) = table.compare()[""].missing
+    assert told.startswith("this checkout and main (abc) did not meet at this measurement: measure in the same order")
+    assert told.endswith("with infer_engine or infer.measure: pytest-benchmark runs its rounds in one piece")
     assert len(table.plans) == 1
     nothing = Answer(outcome="passed")
     table = Table(lambda _: round_of(points={}, other=nothing))
@@ -277,6 +313,34 @@ def test_disturbed_rounds_do_not_count() -> None:
     table = Table(lambda _: noisy)
     assert table.compare()[""].disturbed == ("the hypervisor took 50 %",)
     assert len(table.plans) == DISTURBED_ROUNDS
+
+
+def test_what_differs_is_told_where_the_first_round_was_disturbed() -> None:
+    """The first one that counts tells it: what a side says only once is asked again until then."""
+    there = ready(environment={"numpy": "1.0"})
+
+    def play(number: int) -> Round:
+        points = {"": (ready(), there)} if table.plans[-1].first else {"": (ready(environment={}),) * 2}
+        return round_of(WOBBLE[number % 8], points=points, disturbed=("steal",) if number < 2 else ())
+
+    table = Table(play)
+    assert table.compare()[""].differs == ("numpy: 1.0 → 2.0", *THERE.notes)
+    assert [plan.first for plan in table.plans[:4]] == [True, True, True, False]
+
+
+def test_rounds_that_will_not_come_promise_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Disturbed rounds end a comparison with time to spare: what it could see is said of the rounds that it has."""
+    rules = []
+
+    def seen(name: str, rounds: Sequence[Round], gate: Sequence[str], rule: PairedRule, side: Side) -> Finding:
+        rules.append(rule.rounds)
+        return find(name, rounds, gate, rule, side)
+
+    monkeypatch.setattr(comparison, "find", seen)
+    noisy = replace(round_of(5.0), disturbed=("steal",))
+    table = Table(lambda n: noisy if n % 2 else around(0.02, scale=8.0)(n // 2), round_s=1.0)
+    assert table.compare(time_limit=1e4)[""].changes[0].runs == 8
+    assert rules == [100, 8]
 
 
 def test_a_tracer_is_told_at_once() -> None:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, cast
 
+import msgspec
 import pytest
 
-from pytest_infer.against.protocol import Done, Ready
+from pytest_infer.against.protocol import Done, Ready, Stop
 from pytest_infer.against.rounds import BLOCK_NS, LONGEST_BLOCK_NS, Plan, _Game, round_ratio
-from pytest_infer.against.running import SideLostError
+from pytest_infer.against.running import RunningSide, SideLostError
+from pytest_infer.errors import MeasurementError
 from pytest_infer.measure.protocol import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_infer.against.running import RunningSide
+    from pytest_infer.measure.process import WorkerProcess
 
 
 class FakeSide:
@@ -116,6 +118,51 @@ def test_each_measurement_is_met_by_name() -> None:
     assert game.single == ["old", "older"]
     game, _, _ = play(["a"], ["b"])
     assert game.ratios == {}
+
+
+def test_another_order_is_no_measurement_of_one_side_alone() -> None:
+    """What both measure is not told as the other side's only, though they do not meet there."""
+    game, _, _ = play(["a", "b"], ["b", "a"])
+    assert list(game.ratios) == ["b"]
+    assert game.single == []
+
+
+class FakeProcess:
+    """A side's process that says these messages, and then is silent for good."""
+
+    pid = 0
+
+    def __init__(self, *messages: Ready | Done) -> None:
+        """Say them."""
+        self._messages = [msgspec.json.encode(message) for message in messages]
+        self.told: list[bytes] = []
+        self.waited = False
+
+    def send(self, content: bytes) -> None:
+        """Be told something."""
+        self.told.append(content)
+
+    def receive(self) -> bytes:
+        """The next message."""
+        if not self._messages:
+            raise MeasurementError("did not answer")
+        return self._messages.pop(0)
+
+    def wait(self) -> None:
+        """End by itself."""
+        self.waited = True
+
+
+def test_a_side_is_let_to_its_end() -> None:
+    """Past its measurements, so that its fixtures are torn down; one that hangs on the way is told as that."""
+    points = [Ready(name=name, workload={}, model_digest=None, environment={}) for name in "ab"]
+    done = Done(answer=Answer(outcome="passed"), strays=("code (/c.py)",))
+    process = FakeProcess(*points, done)
+    assert RunningSide(cast("WorkerProcess", process)).finish() == done
+    assert process.waited
+    assert process.told == [msgspec.json.encode(Stop())] * 2
+    hung = RunningSide(cast("WorkerProcess", FakeProcess(points[0]))).finish()
+    assert hung.answer == Answer(outcome="failed", message="did not answer")
 
 
 def test_sides_go_on_side_by_side_or_in_turn() -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import itertools
-import os
-import signal
-import socket
+import shlex
+import subprocess
 import sys
 import venv
 from pathlib import Path
@@ -82,7 +81,9 @@ def test_another_model_file(suite: Suite) -> None:
         """
 import pytest
 
-@pytest.mark.infer(model="models/net.onnx", options={"threads": 1, "graph_optimization": "disabled"})
+OPTIONS = {"threads": 1, "graph_optimization": "disabled"}
+
+@pytest.mark.infer(model="models/net.onnx", options=OPTIONS, max_regression=0.5)
 def test_model(infer, infer_engine):
     infer.measure(infer_engine)
     infer.measure(sum, ([1, 2],))
@@ -278,60 +279,40 @@ def test_collecting_compares_nothing(suite: Suite, elsewhere: Path) -> None:
     assert list(elsewhere.iterdir()) == []
 
 
-def test_installed_code_is_no_revision(suite: Suite) -> None:
-    """Code that comes from the checkout on both sides (here by an absolute path of its own): not compared, told."""
-    suite.write("src/code_of_mine.py", CODE.format(number=10))
-    suite.write("test_code.py", f"import sys\nsys.path.insert(0, {str(suite.path / 'src')!r})\n{TEST}")
-    suite.commit()
-    done = suite.run("--infer-against=HEAD")
-    assert done.returncode == 0, done.stdout + done.stderr
-    (reason,) = suite.results()["test_it"].reasons
-    assert f"does not come from there: code_of_mine ({suite.path}/src/code_of_mine.py)" in reason
-
-
-INTERRUPTED: Final = """
-import os
-import socket
-import time
-
+def test_classes_and_parameters(suite: Suite) -> None:
+    """A parametrized test in a class meets itself on the other side, whatever its id holds."""
+    test = """
+import code_of_mine
 import pytest
 
-def measured():
-    if "PYTEST_INFER_PADDING" in os.environ:
-        # Tells the outside that it is being measured on one of the sides, and waits for its answer: it never comes.
-        with socket.create_connection(("127.0.0.1", int(os.environ["PORT"]))) as line:
-            line.recv(1)
-
-@pytest.mark.infer(model=measured)
-def test_endless(infer_engine): pass
+@pytest.mark.infer(model=code_of_mine.work)
+class TestIt:
+    @pytest.mark.parametrize("n", [1], ids=["a b/c"])
+    def test_it(self, infer_engine, n):
+        infer_engine()
 """
-
-
-@pytest.mark.skipif("sys.platform == 'win32'", reason="signals")
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "killed"])
-def test_broken_off(suite: Suite, elsewhere: Path, monkeypatch: pytest.MonkeyPatch, sent: signal.Signals) -> None:
-    """In the middle of a round: no process is left; nor a work tree, but what a killed run leaves the next removes."""
-    suite.write("test_it.py", INTERRUPTED)
+    suite.write("src/code_of_mine.py", CODE.format(number=2_000))
+    suite.write("test_code.py", test)
     suite.commit()
-    before = suite.state()
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(120)
-        monkeypatch.setenv("PORT", str(server.getsockname()[1]))
-        process = suite.start("--infer-against=HEAD")
-        line, _ = server.accept()
-        with line:
-            os.kill(process.pid, sent)
-            output, _ = process.communicate(timeout=120)
-            line.settimeout(120)
-            assert line.recv(1) == b"", "whoever measured is gone"
-    assert suite.left() == []
-    if sent is signal.SIGINT:
-        assert process.returncode == pytest.ExitCode.INTERRUPTED, output
-        assert "INTERNALERROR" not in output
-    else:
-        assert len(suite.git("worktree", "list").splitlines()) == 2
-        suite.write("test_it.py", "def test_nothing(): pass\n")
-        assert suite.run("--infer-against=HEAD").returncode == 0
-        suite.git("checkout", "test_it.py")
-    assert suite.state() == before
-    assert not list(elsewhere.glob("pytest-infer-against*"))
+    suite.write("src/code_of_mine.py", CODE.format(number=40_000))
+    assert suite.run("--infer-against=HEAD").returncode == 1
+    assert suite.results()["TestIt::test_it[a b/c]"].outcome == "regressed"
+
+
+def test_a_shallow_clone(suite: Suite, tmp_path: Path) -> None:
+    """As continuous integration makes it: the command that brings the revision is told, and once it ran all is well."""
+    suite.commit()
+    suite.git("checkout", "--quiet", "-b", "topic")
+    suite.write("test_new.py", "import pytest\n\n@pytest.mark.infer(model=dict)\ndef test_new(infer_engine): pass\n")
+    suite.commit()
+    shallow = tmp_path / "shallow"
+    suite.git("clone", "--quiet", "--depth=1", "--branch=topic", f"file://{suite.path}", str(shallow))
+    done = suite.run("--infer-against=origin/main", cwd=shallow)
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "ERROR: --infer-against=origin/main: no such revision in this shallow clone" in done.stderr
+    command = shlex.split(done.stderr.strip().rpartition("to fetch it: ")[2])
+    assert command[:2] == ["git", "fetch"]
+    subprocess.run(command, cwd=shallow, check=True, capture_output=True)
+    done = suite.run("--infer-against=origin/main", cwd=shallow)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "has no such test" in " ".join(done.stdout.split())

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
@@ -13,9 +14,6 @@ import pytest
 from pytest_infer.against.boot import moved, set_paths
 from pytest_infer.against.side import Side, Sides
 from pytest_infer.against.station import strays
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 HERE = Side(label="this checkout", python="/usr/bin/python", base="/home/me/repo", kept=("/home/me/repo/.venv",))
 THERE = Side(
@@ -38,6 +36,9 @@ THERE = Side(
         ("/home/me/repo/models/a.onnx", "/home/me/repo/models/a.onnx"),
         ("/usr/lib/python3", "/usr/lib/python3"),
         ("relative", "relative"),
+        ("", ""),
+        ("/home/me/repo/../lib", "/home/me/repo/../lib"),
+        ("/home/me/lib/../repo/src/", "/trees/repo/src"),
     ],
 )
 def test_paths_inside_the_checkout_move(path: str, there: str) -> None:
@@ -60,8 +61,52 @@ def test_paths_inside_the_checkout_move(path: str, there: str) -> None:
 )
 def test_arguments_inside_the_checkout_move(argument: str, there: str) -> None:
     """Alone, behind an equals sign, behind a short option; a longer path that ends alike is another one."""
-    assert THERE.arguments((argument,)) == (there,)
-    assert HERE.arguments((argument,)) == (argument,)
+    inside = Path("/home/me/repo/tests")
+    assert THERE.arguments((argument,), inside) == (there,)
+    assert HERE.arguments((argument,), inside) == (argument,)
+
+
+@pytest.fixture
+def linked(tmp_path: Path) -> Side:
+    """Another side of a checkout at `data/repo`, which people also call `home/repo`."""
+    (tmp_path / "data" / "repo" / "src").mkdir(parents=True)
+    (tmp_path / "home").symlink_to(tmp_path / "data")
+    return Side(label="x", python="p", base=str(tmp_path / "data" / "repo"), moved=str(tmp_path / "tree"))
+
+
+def test_links_to_the_checkout_move(linked: Side, tmp_path: Path) -> None:
+    """Whichever of its names an entry has, and whichever the session knows; environments stay by either."""
+    name, tree = str(tmp_path / "home" / "repo"), str(tmp_path / "tree")
+    other_way = replace(linked, base=name, kept=(f"{linked.base}/.venv",))
+    for side, path in ((linked, name), (other_way, linked.base), (other_way, name)):
+        assert side.path(f"{path}/src") == f"{tree}/src"
+        assert side.path(path) == tree
+    assert other_way.path(f"{name}/.venv/lib") == f"{name}/.venv/lib"
+    assert replace(linked, own_packages=True).paths((f"{name}/src", "")).first == (f"{name}/src",)
+    assert other_way.arguments((f"--x={linked.base}/a", f"{name}/b"), Path(name)) == (f"--x={tree}/a", f"{tree}/b")
+
+
+def test_modules_behind_a_link_are_told(linked: Side, tmp_path: Path) -> None:
+    """A link in a folder of packages leads into the checkout: what is physically there comes from the wrong side."""
+    (tmp_path / "packages").mkdir()
+    (tmp_path / "packages" / "mine").symlink_to(Path(linked.base) / "src")
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "lib").symlink_to(linked.base)
+    files = {name: str(tmp_path / name / "code.py") for name in ("packages/mine", "home/repo", "tree/src", "tree/lib")}
+    modules = [(name, SimpleNamespace(__file__=file)) for name, file in files.items()]
+    told = strays(msgspec.to_builtins(linked.paths(())), modules)
+    assert [text.split()[0] for text in told] == ["packages/mine", "home/repo", "tree/lib"]
+
+
+def test_arguments_given_outside_the_checkout_move(linked: Side, tmp_path: Path) -> None:
+    """`cd ..; pytest repo/src`: such paths follow no working directory. Inside the checkout they do."""
+    tree, data = str(tmp_path / "tree"), tmp_path / "data"
+    given = ("repo/src", "repo/src::test[a/b]", "--rootdir=repo", "-c", "./repo/src", "repo/no", "-k", "repo", "..")
+    assert linked.arguments(given, data) == (
+        *(f"{tree}/src", f"{tree}/src::test[a/b]", f"--rootdir={tree}", "-c", f"{tree}/src"),
+        *("repo/no", "-k", "repo", ".."),
+    )
+    assert linked.arguments(("src",), data / "repo") == ("src",)
 
 
 def test_the_same_interpreter_gets_the_whole_path() -> None:
@@ -86,6 +131,24 @@ def test_grandchildren_import_from_the_same_side() -> None:
     assert there["PYTHONPATH"].split(os.pathsep) == ["/trees/repo/src", "/trees/repo/lib", "/else"]
     assert there["HOME"] == "/home/me"
     assert HERE.environment(environ, ()) == environ
+
+
+def test_variables_that_lead_into_the_checkout_move() -> None:
+    """Alone or in a list; not those of environments and links, nor of temporary and cached files."""
+    moved_ = {
+        "PWD": ("/home/me/repo", "/trees/repo"),
+        "DATA": ("/home/me/repo/data/a b", "/trees/repo/data/a b"),
+        "PATH": ("/bin:/home/me/repo/bin:", "/bin:/trees/repo/bin:"),
+        "PYTEST_ADDOPTS": ("--rootdir=/home/me/repo -k 'a or b'", "--rootdir=/trees/repo -k 'a or b'"),
+        "VIRTUAL_ENV": ("/home/me/repo/.venv",) * 2,
+        "MODELS": ("/home/me/repo/models",) * 2,
+        "TMPDIR": ("/home/me/repo/tmp",) * 2,
+        "XDG_CACHE_HOME": ("/home/me/repo/.cache",) * 2,
+        "TEXT": ("see /home/me/repo",) * 2,
+        "URL": ("https://example.com/home/me/repo",) * 2,
+    }
+    there = THERE.environment({name: here for name, (here, _) in moved_.items()}, ())
+    assert {name: there[name] for name in moved_} == {name: value for name, (_, value) in moved_.items()}
 
 
 def test_a_folder_that_is_not_there_is_the_nearest_above(tmp_path: Path) -> None:

@@ -148,6 +148,10 @@ def test_a_revision_is_found_by_any_name(checkout: Checkout) -> None:
         ("origin/main", "git fetch --depth=1 origin main:refs/remotes/origin/main"),
         ("HEAD~3", "git fetch --deepen=10"),
         ("0123456789abcdef0123456789abcdef01234567", "git fetch --depth=1 origin 0123456789abcdef"),
+        ("0123456", "git fetch --depth=1 origin 0123456... (the hash whole, 40 characters)"),
+        ("v1.2.0", "git fetch --depth=1 origin v1.2.0, and then --infer-against=FETCH_HEAD"),
+        ("release-1", "git fetch --depth=1 origin release-1, and then --infer-against=FETCH_HEAD"),
+        ("v1~2", "git fetch --deepen=10"),
         ("--upload-pack=evil", "git fetch"),
     ],
 )

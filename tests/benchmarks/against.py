@@ -1,8 +1,8 @@
 """Interleaved comparisons on a real machine: the same code on both sides, and 5 % and 10 % of real work more.
 
-    python tests/benchmarks/against.py run [--sessions 2] [--tests squeezenet numpy] [--more 0 1] [-- ARGUMENTS]
-    python tests/benchmarks/against.py truth
-    python tests/benchmarks/against.py summary
+    python -m tests.benchmarks.against run [--sessions 2] [--tests squeezenet numpy] [--more 0 1] [-- ARGUMENTS]
+    python -m tests.benchmarks.against truth
+    python -m tests.benchmarks.against summary
 
 A small project in `results/against` is compared with its own last commit. `work.json` says how much each test is to
 do more; changing it, uncommitted, makes its code slower: one or two modules more in a network (a residual block of
@@ -10,16 +10,18 @@ ResNet-50, a fire module of SqueezeNet, each about a twentieth of its work; `tru
 21 or 22 matrix products instead of 20 in the callable. In the same minutes the same tests run under pytest-benchmark,
 first on the commit and then on the change, and its rules are held against the two. Each test appends a line to
 `results/against/sessions.jsonl`, so that a run can be broken off and carried on; `summary` adds them up, rates with
-their 95 % Wilson intervals.
+their 95 % Wilson intervals, over the sessions that came to an estimate: the others are counted apart.
 """
 
 from __future__ import annotations
 
 import argparse
 import collections
+import importlib.util
 import itertools
 import json
 import math
+import os
 import statistics
 import subprocess
 import sys
@@ -28,6 +30,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+
+from tests.benchmarks.against_summary import RULES, added_up, breaks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,10 +45,6 @@ LINES: Final = FOLDER / "sessions.jsonl"
 NETWORKS: Final = ("squeezenet", "resnet50")
 TESTS: Final = (*NETWORKS, "numpy")
 MORE: Final = (0, 1, 2)
-Z: Final = 1.96
-
-RULES: Final[dict[str, tuple[str, float]]] = {"mean:5%": ("mean", 1.05), "median:5%": ("median", 1.05)}
-"""pytest-benchmark's --benchmark-compare-fail: the figure and the ratio from which on it fails."""
 
 CODE: Final = """
 import json
@@ -217,6 +217,8 @@ def ours(test: str, arguments: Sequence[str]) -> dict[str, Any]:
     out.unlink()
     if result is None:
         raise SystemExit(done.stdout + done.stderr)
+    if result["outcome"] == "no_baseline":
+        raise SystemExit(f"{test}: nothing was compared: {'; '.join(result['reasons'])}")
     change = result["change"] or {}
     kept = ("estimate", "low", "high", "p", "detectable", "runs", "baseline", "current", "blind")
     return {
@@ -249,8 +251,6 @@ def _pytest(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def _environment() -> dict[str, str]:
-    import os
-
     return {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
 
 
@@ -276,12 +276,6 @@ def run(options: argparse.Namespace) -> None:
     set_work(dict.fromkeys(TESTS, 0))
 
 
-def breaks(benchmark: dict[str, dict[str, float]], rule: tuple[str, float]) -> bool:
-    """Whether pytest-benchmark would fail the change."""
-    figure, ratio = rule
-    return benchmark["current"][figure] > benchmark["base"][figure] * ratio
-
-
 def read() -> list[dict[str, Any]]:
     """All lines so far."""
     return [json.loads(line) for line in LINES.read_text().splitlines()] if LINES.exists() else []
@@ -289,12 +283,9 @@ def read() -> list[dict[str, Any]]:
 
 def truth(options: argparse.Namespace) -> None:
     """Tell what the added work comes to: in one process, call by call in turn, the median of 40 stretches."""
-    import onnxruntime
-
     prepare(options.tests, options.more)
-    for test in set(options.tests) & set(NETWORKS):
-        models = {count: PROJECT / "models" / f"{test}-{count}.onnx" for count in sorted({0, *options.more})}
-        calls = {count: _call(onnxruntime.InferenceSession(path)) for count, path in models.items()}
+    for test in options.tests:
+        calls = {count: _call(test, count) for count in sorted({0, *options.more})}
         ratios = collections.defaultdict(list)
         for _ in range(40):
             times = collections.defaultdict(list)
@@ -309,7 +300,24 @@ def truth(options: argparse.Namespace) -> None:
             print(f"{test} +{count}: takes {statistics.median(values):.3f} of the time")
 
 
-def _call(session: Any) -> Callable[[], object]:
+def _call(test: str, count: int) -> Callable[[], Any]:
+    """One call of a test's work with so much more of it, on as many threads as in its sessions."""
+    if test not in NETWORKS:
+        set_work(dict.fromkeys(TESTS, 0) | {test: count})
+        spec = importlib.util.spec_from_file_location("ours", PROJECT / "test_ours.py")
+        if spec is None or spec.loader is None:
+            raise SystemExit(f"{PROJECT / 'test_ours.py'} can't be imported")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        set_work(dict.fromkeys(TESTS, 0))
+        matrices: Callable[[], Any] = module.matrices
+        return matrices
+    import onnxruntime
+
+    session_options = onnxruntime.SessionOptions()
+    session_options.intra_op_num_threads = len(os.sched_getaffinity(0))
+    path = PROJECT / "models" / f"{test}-{count}.onnx"
+    session = onnxruntime.InferenceSession(path, session_options, providers=["CPUExecutionProvider"])
     image = np.random.default_rng(0).standard_normal((1, 3, 224, 224)).astype(np.float32)
     return lambda: session.run(None, {"image": image})
 
@@ -321,41 +329,7 @@ def summary(_: argparse.Namespace) -> None:
         for more in MORE:
             mine = [line for line in lines if test in {line["test"], None} and line["more"] == more]
             if mine:
-                print(f"{test or 'all'} +{more}: {_told(mine)}")
-
-
-def _told(lines: list[dict[str, Any]]) -> str:
-    outcomes = collections.Counter(line["outcome"] for line in lines)
-    ratios = [math.log1p(line["estimate"]) for line in lines if line["estimate"] is not None]
-    raw = [math.log(line["raw_ms"]) for line in lines if line["raw_ms"]]
-    seen = [line["detectable"] for line in lines if line["detectable"] is not None]
-    parts = [f"{len(lines)} sessions", f"regressed {rate(outcomes['regressed'], len(lines))}"]
-    parts += [f"{word} {count}" for word, count in sorted(outcomes.items()) if word != "regressed"]
-    for name, values in (("ratio", ratios), ("raw median", raw)):
-        if len(values) > 1:
-            parts.append(f"{name} spreads by {statistics.stdev(values):.2%} (robust {_robust(values):.2%})")
-    if seen:
-        parts.append(f"detectable {statistics.median(seen):+.1%}")
-    seconds = [line["seconds"] for line in lines]
-    parts.append(f"{statistics.median(seconds):.0f} s (at most {max(seconds):.0f})")
-    for name, rule in RULES.items():
-        parts.append(
-            f"pytest-benchmark {name} {rate(sum(breaks(line['benchmark'], rule) for line in lines), len(lines))}"
-        )
-    return "; ".join(parts)
-
-
-def _robust(values: list[float]) -> float:
-    middle = statistics.median(values)
-    return 1.4826 * statistics.median(abs(value - middle) for value in values)
-
-
-def rate(count: int, of: int) -> str:
-    """A rate with its 95 % interval (Wilson 1927, JASA 22, 209-212)."""
-    share, scale = count / of, 1 + Z**2 / of
-    middle = (share + Z**2 / (2 * of)) / scale
-    half = Z / scale * math.sqrt(share * (1 - share) / of + Z**2 / (4 * of**2))
-    return f"{count}/{of} = {share:.0%} [{max(0.0, middle - half):.0%}, {min(1.0, middle + half):.0%}]"
+                print(f"{test or 'all'} +{more}: {added_up(mine)}")
 
 
 def main() -> None:

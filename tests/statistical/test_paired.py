@@ -16,6 +16,8 @@ from pytest_infer.stats.paired import (
     TRIM,
     PairedRule,
     allotted,
+    decided,
+    judge,
     locate,
     looks,
     minimum_detectable_effect,
@@ -74,13 +76,29 @@ def compare(y: Array, rule: PairedRule) -> tuple[NDArray[np.bool_], NDArray[np.i
     rounds = np.full(len(y), rule.rounds)
     going = np.ones(len(y), bool)
     for look, count in enumerate(looks(rule.rounds), 1):
-        place = locate(y[:, :count])
-        fires = going & (place.p < allotted(rule.alpha, look)) & (place.estimate > rule.tolerance)
-        passes = going & (place.estimate + place.critical(0.025) < rule.tolerance)
+        fires, passes = (going & found for found in decided(locate(y[:, :count]), look, rule))
         rounds[fires | passes] = count
         regressed |= fires
         going &= ~(fires | passes)
     return regressed, rounds
+
+
+@pytest.mark.parametrize("slower", [0.0, 0.02, 0.03])
+def test_what_is_simulated_here_is_what_ships(slower: float) -> None:
+    """Round by round, as `Comparison` asks: the same verdict after the same number of rounds."""
+    y = _normal(np.random.default_rng(9), (40, RULE.rounds)) + math.log1p(slower)
+    regressed, rounds = compare(y, RULE)
+    for one, red, took in zip(y, regressed, rounds, strict=True):
+        asked = next(n for n in looks(RULE.rounds) if n == RULE.rounds or judge(one[:n], RULE).settled)
+        assert (judge(one[:asked], RULE).regressed, asked) == (red, took)
+
+
+def test_chance_and_floor_are_held_to_at_the_same_look() -> None:
+    """Eight quiet rounds below the floor, and then some far above it that are mere noise: no regression."""
+    quiet = math.log1p(0.019) + 1e-4 * np.array([1, -1, 2, -2, 1, -1, 2, -2])
+    later = judge(np.append(quiet, [0.3, -0.2, 0.3]), RULE)
+    assert later.p < RULE.alpha, "the first look's"
+    assert not later.regressed
 
 
 @pytest.mark.parametrize("noise", [*NOISES.values(), _one_sided], ids=[*NOISES, "one-sided"])
