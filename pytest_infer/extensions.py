@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_infer.baselines.directory import DirectoryStore
@@ -11,8 +12,7 @@ from pytest_infer.errors import MissingDependencyError, UsageError
 from pytest_infer.report.write import reporter_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Iterable
 
     from pytest_infer.baselines.store import BaselineStore
     from pytest_infer.engines.base import Backend, CompilingBackend
@@ -35,16 +35,19 @@ class Extensions:
         made: Backend | CompilingBackend | None = self._hook.pytest_infer_make_backend(name=name)
         return made if made is not None else find_backend(name)
 
-    def check_backend(self, name: str) -> None:
-        """See that there is a backend of that name, also where its package is not installed: not all tests need it.
+    def check(self, reports: Iterable[str], backend: str | None) -> None:
+        """See before any test runs that reports can be made, and that there is such a backend.
+
+        A backend's package may lack: not all tests need it.
 
         Raises:
-            UsageError: there is none.
+            UsageError: nobody can make a report, or there is no such backend.
         """
-        if name == CALLABLE:
-            return
-        with contextlib.suppress(MissingDependencyError):
-            self.backend(name)
+        for path in reports:
+            self.reporter(Path(path))
+        if backend not in {None, CALLABLE}:
+            with contextlib.suppress(MissingDependencyError):
+                self.backend(str(backend))
 
     def store(self, location: str, root: Path) -> BaselineStore:
         """The baseline store at `location`: a URL, or a directory under `root`.

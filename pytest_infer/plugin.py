@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
@@ -42,6 +41,7 @@ CASE: pytest.StashKey[InferCase | None] = pytest.StashKey()
 RESULTS: pytest.StashKey[tuple[Result, ...]] = pytest.StashKey()
 TESTS = pytest.StashKey[int]()
 SYS_PATH = pytest.StashKey[tuple[str, ...]]()
+NODEID = pytest.StashKey[str]()
 ANSWERED = pytest.StashKey[tuple[str, str]]()
 _PARAMETER = "_infer_parameters"
 _FIXTURES = {"infer", "infer_engine"}
@@ -84,21 +84,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "infer(...): hold a network to budgets and baselines; see pytest-infer's README")
     config.stash[SYS_PATH] = tuple(sys.path)
     config.stash[PROGRESS] = Progress(config)
-    if text := os.environ.pop(WORKER_VARIABLE, None):
-        from pytest_infer.measure.child import Line, read_job
-        from pytest_infer.worker_mode import bend
-
-        job = read_job(text)
-        config.args = bend(config.option, job)
-        config.stash[LINE] = Line(job)
-    elif text := os.environ.pop(SIDE_VARIABLE, None):
-        from pytest_infer.against.station import open_station
-
-        config.stash[LINE] = open_station(text, config)
-    if LINE in config.stash:
-        from pytest_infer.worker_mode import Phases
-
-        config.pluginmanager.register(Phases(config.stash[PROGRESS].say), "infer-phases")
+    _take_job(config)
     try:
         config.stash[SETTINGS] = read_settings(config.rootpath, config.option.__dict__.get, partial(_ini, config))
         config.stash[GPUS] = _gpus(config)
@@ -107,7 +93,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
             sides = TwoSides(config.stash[SETTINGS], config.stash[SYS_PATH], pytest.UsageError)
             config.pluginmanager.register(sides, "infer-two-sides")
-        _told_at_once(config)
+        settings = config.stash[SETTINGS]
+        if (settings.update and LINE not in config.stash) or settings.report or settings.backend:
+            _session(config).extensions.check(settings.report, settings.backend)  # before an hour of measuring
     except InferError as error:
         raise pytest.UsageError(str(error)) from None
     if LINE not in config.stash and not hasattr(config, "workerinput"):
@@ -133,15 +121,23 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(beside, "infer-beside-benchmark")
 
 
-def _told_at_once(config: pytest.Config) -> None:
-    """What no test will find right: a store that can't be written, a report nobody can make, a backend that is none."""
-    settings = config.stash[SETTINGS]
-    if settings.update and LINE not in config.stash:
-        _session(config)
-    for path in settings.report:
-        _session(config).extensions.reporter(Path(path))
-    if settings.backend:
-        _session(config).extensions.check_backend(settings.backend)
+def _take_job(config: pytest.Config) -> None:
+    """Become a worker, or a side of a comparison, where this process was started as one."""
+    if text := os.environ.pop(WORKER_VARIABLE, None):
+        from pytest_infer.measure.child import Line, read_job
+        from pytest_infer.worker_mode import bend
+
+        job = read_job(text)
+        config.args = bend(config.option, job)
+        config.stash[LINE] = Line(job)
+    elif text := os.environ.pop(SIDE_VARIABLE, None):
+        from pytest_infer.against.station import open_station
+
+        config.stash[LINE] = open_station(text, config)
+    if LINE in config.stash:
+        from pytest_infer.worker_mode import Phases
+
+        config.pluginmanager.register(Phases(config.stash[PROGRESS].say), "infer-phases")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -168,6 +164,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if values:
         metafunc.fixturenames.append(_PARAMETER)
         metafunc.parametrize(_PARAMETER, values, ids=ids, indirect=True)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Keep its id, as baselines and workers know it: xdist adds the group's name under --dist=loadgroup."""
+    item.stash[NODEID] = item.nodeid
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -249,7 +250,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     return value
 
 
-@pytest.hookimpl(wrapper=True)
+@pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
@@ -270,14 +271,15 @@ def _is_infer(item: pytest.Item) -> bool:
     return item.get_closest_marker("infer") is not None or not _FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
 
 
-def _ini(config: pytest.Config, name: str) -> str:
+def _ini(config: pytest.Config, name: str) -> Any:
     """An ini value; a worker has none of what its parent is there for."""
     if LINE in config.stash:
         from pytest_infer.worker_mode import NEUTRAL
 
         if name in NEUTRAL:
             return ""
-    return str(config.getini(name))
+    value = config.getini(name)
+    return value if isinstance(value, list) else str(value)
 
 
 def _session(config: pytest.Config) -> InferSession:
@@ -324,8 +326,7 @@ def _gpus(config: pytest.Config) -> tuple[Device, ...]:
 
 
 def _case(item: pytest.Item) -> InferCase:
-    case = item.stash.get(CASE, None)
-    if case is not None:
+    if (case := item.stash.get(CASE, None)) is not None:
         return case
     from pytest_infer.marker import merged, parse
     from pytest_infer.several_gpus import number_of
@@ -344,6 +345,7 @@ def _case(item: pytest.Item) -> InferCase:
 
 def _judge(item: pytest.Item, case: InferCase) -> None:
     """Finish the measurements of a test whose body passed, and decide."""
+    from pytest_infer.measure.worker import XFailedInWorkerError
     from pytest_infer.report.failure import failure
     from pytest_infer.report.properties import properties
     from pytest_infer.worker_mode import repeat
@@ -356,7 +358,9 @@ def _judge(item: pytest.Item, case: InferCase) -> None:
             )
         if session.in_worker:
             return
-        results = session.decide(item.nodeid, item.path, case)
+        results = session.decide(item.stash.get(NODEID, item.nodeid), item.path, case)
+    except XFailedInWorkerError as error:
+        raise pytest.xfail.Exception(str(error), pytrace=False) from None
     except InferError as error:
         _fail(error)
     finally:
@@ -372,12 +376,10 @@ def _judge(item: pytest.Item, case: InferCase) -> None:
 def _tell_parent(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
     """In a worker: remember what went wrong first, and answer when the test is over."""
     from pytest_infer.measure.protocol import Answer
-    from pytest_infer.worker_mode import said_by_body
+    from pytest_infer.worker_mode import ended, said_by_body
 
     if call.excinfo is not None and ANSWERED not in item.stash:
-        skipped = isinstance(call.excinfo.value, pytest.skip.Exception)
-        message = str(call.excinfo.value) if skipped else str(item.repr_failure(call.excinfo))
-        item.stash[ANSWERED] = ("skipped" if skipped else "failed", message)
+        item.stash[ANSWERED] = ended(item, call.excinfo, report)
     if call.when == "teardown":
         outcome, message = item.stash.get(ANSWERED, ("passed", ""))
         case = item.stash.get(CASE, None)

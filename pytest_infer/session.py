@@ -21,7 +21,7 @@ from pytest_infer.device.place import Place
 from pytest_infer.engines.plan_cache import PlanCache
 from pytest_infer.errors import BaselineError, MeasurementError, SkippedInWorkerError, UsageError
 from pytest_infer.gating import Gate, split_nodeid
-from pytest_infer.measure.worker import Launch, run_worker
+from pytest_infer.measure.worker import Launch, XFailedInWorkerError, run_worker
 from pytest_infer.measuring import Bench
 from pytest_infer.recording import clock_notes, clocks_of, crowd_notes, stamped, updates_of
 from pytest_infer.result import BrokenTest, Result, RunReport
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
 _BLURRED: Final = frozenset({"host_memory", "device_memory"})
 """Metrics of a whole process: other tests in it would be in them."""
+_SET_ASIDE: Final = {"skipped": SkippedInWorkerError, "xfailed": XFailedInWorkerError}
+"""Answers of a worker that are neither a measurement nor a failure."""
 
 
 class InferSession:
@@ -137,7 +139,8 @@ class InferSession:
         """Hold what the test measured against budgets and baselines, with fresh runs where they are needed.
 
         Raises:
-            MeasurementError: a fresh run failed. SkippedInWorkerError: it skipped itself.
+            MeasurementError: a fresh run failed. SkippedInWorkerError, XFailedInWorkerError: the test's first run
+                skipped itself, or failed as was expected.
         """
         place = self._place(case)
         clocks = place.clocks(self._progress.say)
@@ -145,18 +148,26 @@ class InferSession:
         gate.tests = max(1, self.tests)
         decision = Decision(nodeid, case.request, self.settings, gate, key=self._key(nodeid))
 
+        isolated = self.isolates(case)
+        ran = not isolated
+
+        def fresh(what: str) -> tuple[Measurement, ...]:
+            nonlocal ran
+            measured = self._fresh(nodeid, test_file, case, what, ran=ran)
+            ran = True
+            return measured
+
         def rerun(count: int) -> list[tuple[Measurement, ...]]:
             if self.settings.isolate == "never":
                 return []
-            return [self._fresh(nodeid, test_file, case, f"run {i + 1} of {count}") for i in range(count)]
+            return [fresh(f"run {i + 1} of {count}") for i in range(count)]
 
-        if self.isolates(case) and self.settings.update is not None:
+        if isolated and self.settings.update is not None:
             module, _ = split_nodeid(nodeid)
             self._store.read(place.device, module)  # a file that can't be used is told before, not after
             results = decision.record(rerun)
         else:
-            isolated = self.isolates(case)
-            measured = self._fresh(nodeid, test_file, case, "measuring") if isolated else case.measurements
+            measured = fresh("measuring") if isolated else case.measurements
             results = decision.compare(measured, rerun, self._interleave(nodeid, test_file, place, case, measured))
         if self.settings.disabled:  # there is nothing to tell of it, unless its outputs are wrong
             results = tuple(result for result in results if result.outcome is Outcome.INACCURATE)
@@ -202,6 +213,7 @@ class InferSession:
             started=self._started.isoformat(timespec="seconds"),
             notes=(
                 *notes,
+                *self._uncompared(),
                 *crowd_notes(r for r in self.results if saved and self._acceptable(r)),
                 *clock_notes(self.results, asked=self.settings.lock_clocks is not None),
             ),
@@ -212,6 +224,13 @@ class InferSession:
             multiplied=self._multiplied,
             errors=errors,
         )
+
+    def _uncompared(self) -> tuple[str, ...]:
+        """That --infer-against compared nothing at all, which would look like a pass."""
+        nothing = self.results and all(result.outcome is Outcome.NO_BASELINE for result in self.results)
+        if self.settings.against is None or not nothing:
+            return ()
+        return (f"--infer-against={self.settings.against}: no test could be compared; each says why above",)
 
     def save(self) -> str | None:
         """Write what was recorded and may be accepted; a line that says so, or None where nothing was recorded.
@@ -267,7 +286,8 @@ class InferSession:
             return self.settings.update == "reset"  # the runs that it can't be told apart from are to go
         return result.outcome not in {Outcome.INVALID, Outcome.INACCURATE, Outcome.OVER_BUDGET}
 
-    def _fresh(self, nodeid: str, test_file: Path, case: InferCase, what: str) -> tuple[Measurement, ...]:
+    def _fresh(self, nodeid: str, test_file: Path, case: InferCase, what: str, *, ran: bool) -> tuple[Measurement, ...]:
+        """What a fresh process measures; `ran`: whether the test's body came to its end before."""
         place = self._place(case)
         self._progress.show(f"{nodeid}: {what} in a fresh process")
         # Held for it from start to end: starting a process beside a measurement disturbs it like another measurement.
@@ -275,8 +295,13 @@ class InferSession:
             answer = self._answer(nodeid, test_file, place.device)
         if answer.outcome != "passed" or (self.isolates(case) and not case.said):  # of several runs one is enough
             case.said = answer.said
-        if answer.outcome == "skipped":
-            raise SkippedInWorkerError(answer.message)
+        if answer.outcome in _SET_ASIDE:
+            if ran:  # a suspicion does not become a skip
+                raise MeasurementError(
+                    f"a fresh process {answer.outcome} the test, which ran before: {answer.message} (does it depend on "
+                    "its process?)"
+                )
+            raise _SET_ASIDE[answer.outcome](answer.message)
         if answer.outcome == "failed":
             lines = answer.message.splitlines()
             first = next((line for line in lines if line.startswith("E ")), lines[0] if lines else "").lstrip("E ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -23,7 +24,8 @@ hookimpl = pluggy.HookimplMarker("pytest")
 NEUTRAL: Final[dict[str, Any]] = {
     # pytest itself
     "xmlpath": None, "usepdb": False, "trace": False, "lf": False, "failedfirst": False, "newfirst": False,
-    "stepwise": False, "stepwise_skip": False, "runxfail": True, "maxfail": 0, "pastebin": None, "durations": None,
+    "stepwise": False, "stepwise_skip": False, "maxfail": 0, "pastebin": None, "durations": None,
+    "log_file": os.devnull,  # of the ini key, too: any option wins over that
     # pytest-xdist
     "numprocesses": None, "maxprocesses": None, "dist": "no", "distload": False, "tx": [], "looponfail": False,
     # reports of other plugins: a worker would write over the parent's
@@ -31,8 +33,8 @@ NEUTRAL: Final[dict[str, Any]] = {
     "benchmark_json": None, "benchmark_save": None, "benchmark_autosave": None, "benchmark_compare": None,
     "benchmark_compare_fail": None, "benchmark_histogram": None, "benchmark_cprofile": None,
     "benchmark_cprofile_dump": None, "benchmark_only": False, "benchmark_skip": False,
-    # others that would repeat or drop the one test
-    "reruns": 0, "splits": None, "group": None, "count": 1,
+    # others that would repeat or drop the one test (not pytest-repeat's count: its number is in the test's id)
+    "reruns": 0, "splits": None, "group": None,
     # our own
     "infer_report": None, "infer_update_baselines": None, "infer_force": None, "infer_against": None,
     "infer_baseline_mode": "off", "infer_isolate": "never", "infer_strict": None,
@@ -95,6 +97,19 @@ class Phases:
         """Behind the body, before pytest tells how it went."""
         if call.when == "call":
             self._say(mark("end"))
+
+
+def ended(item: pytest.Item, error: pytest.ExceptionInfo[BaseException], report: pytest.TestReport) -> tuple[str, str]:
+    """How a phase of the test ended by an `error`: the outcome and message of an `Answer`.
+
+    What pytest calls an expected failure here is one for the parent, too, which has neither the error's type
+    (`raises=`) nor what the body did to its own marks.
+    """
+    if not report.skipped:
+        return "failed", str(item.repr_failure(error))
+    if hasattr(report, "wasxfail"):
+        return "xfailed", str(report.wasxfail).removeprefix("reason: ")  # which pytest before 9 puts before it
+    return "skipped", str(error.value)
 
 
 def said_by_body(sections: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -26,6 +27,8 @@ MAX_SLOWDOWN: Final = 0.1
 """A pulse slower by more than this share is another speed of the core; on an idle one it varies by half of that."""
 
 _IDLE, _WAITING = 3, 4  # places in a line of /proc/stat
+_USED, _WAITED_FOR = slice(11, 13), slice(13, 15)  # in /proc/<pid>/stat, behind the name: user and system time
+_MOST_HELPERS: Final = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +39,7 @@ class CpuState:
         total_ticks: clock ticks of all cores since boot.
         busy_ticks: those in which a core ran something of this system.
         own_ns: CPU time of this process, all its threads together, nanoseconds.
+        helper_ticks: CPU time of the processes that it started, and they: living, or dead and waited for; clock ticks.
         steal_ticks: those that the hypervisor gave to another guest.
         pressure_us: time in which some task waited for a CPU (PSI `some`), microseconds.
         switches: involuntary context switches of this process.
@@ -44,6 +48,7 @@ class CpuState:
     total_ticks: int = 0
     busy_ticks: int = 0
     own_ns: int = 0
+    helper_ticks: int = 0
     steal_ticks: int = 0
     pressure_us: int = 0
     switches: int = 0
@@ -68,6 +73,7 @@ def read_cpu_state(proc: Path = Path("/proc")) -> CpuState:
         total_ticks=sum(ticks),
         busy_ticks=busy,
         own_ns=time.process_time_ns(),
+        helper_ticks=_helper_ticks(proc),
         steal_ticks=steal,
         pressure_us=pressure_us,
         switches=switches,
@@ -86,14 +92,15 @@ def disturbance(before: CpuState, after: CpuState) -> tuple[str, ...]:
 def contention(before: CpuState, after: CpuState, elapsed_ns: int) -> dict[str, float]:
     """How much was waited for a CPU: `pressure` (share of the time) and `switches` (involuntary, a second).
 
-    And `others`: the share of all cores' time that other processes took, where the kernel tells. What is too much
-    depends on the workload: a network of two threads makes half the time pressure on two cores by itself; in a
-    container the kernel tells of the whole machine. So these are recorded, and only held against what the same
-    workload showed then.
+    And `others`: the share of all cores' time that went to neither this process nor those that it started, where the
+    kernel tells. What is too much depends on the workload: a network of two threads makes half the time pressure on two
+    cores by itself; in a container the kernel tells of the whole machine. So these are recorded, and only held against
+    what the same workload showed then.
     """
     seconds = max(elapsed_ns, 1) / 1e9
     ticks = after.total_ticks - before.total_ticks
-    taken = after.busy_ticks - before.busy_ticks - (after.own_ns - before.own_ns) / _tick_ns()
+    helpers = max(0, after.helper_ticks - before.helper_ticks)  # one that nobody waited for takes its time along
+    taken = after.busy_ticks - before.busy_ticks - helpers - (after.own_ns - before.own_ns) / _tick_ns()
     told = {"others": max(0.0, taken / ticks)} if ticks > 0 else {}
     return told | {
         "pressure": (after.pressure_us - before.pressure_us) / 1e6 / seconds,
@@ -168,6 +175,20 @@ def monitors() -> tuple[str, ...]:
     if monitoring is None:
         return ()
     return tuple(f"sys.monitoring is used by {name}" for i in range(6) if (name := monitoring.get_tool(i)))
+
+
+def _helper_ticks(proc: Path) -> int:
+    """See `CpuState`. By the kernel's own lists of children: they are short where /proc is long."""
+    ticks, found = 0, ["self"]
+    for pid in islice(found, _MOST_HELPERS):  # grows on the way
+        with contextlib.suppress(OSError, ValueError):
+            stat = (proc / pid / "stat").read_text().rpartition(")")[2].split()
+            ticks += sum(map(int, stat[_WAITED_FOR])) + (sum(map(int, stat[_USED])) if pid != "self" else 0)
+        with contextlib.suppress(OSError):
+            for thread in (proc / pid / "task").iterdir():
+                with contextlib.suppress(OSError):  # it is gone, and another thread has its children
+                    found += (thread / "children").read_text().split()
+    return ticks
 
 
 def _tick_ns() -> float:

@@ -23,11 +23,14 @@ class Line:
     def __init__(self, job: Job) -> None:
         """Connect, and watch."""
         self._connection: Connection[Any, Any] = Client((job.host, job.port), authkey=bytes.fromhex(job.key))
+        if hasattr(os, "register_at_fork"):  # a copy of this process that its test forks has no part in it
+            os.register_at_fork(after_in_child=self._connection.close)
         threading.Thread(target=self._watch, daemon=True).start()
 
     def answer(self, answer: Answer) -> None:
-        """Tell how the test ended."""
-        self._connection.send_bytes(msgspec.json.encode(answer))
+        """Tell how the test ended; a forked copy of this process tells nothing."""
+        if not self._connection.closed:
+            self._connection.send_bytes(msgspec.json.encode(answer))
 
     def _watch(self) -> None:
         try:

@@ -136,6 +136,31 @@ class WorkerProcess:
         return f"{what}; its output:\n{words}" if words else what
 
 
+@contextlib.contextmanager
+def _guarded(pid: int) -> Iterator[None]:
+    """While the body runs: a shell that ends the worker and all that it started as soon as this process is gone.
+
+    The worker itself does not see that while it is stopped or hangs in C code, and what it started never does. Where
+    there is no shell, its own watch has to do.
+    """
+    try:
+        guard = subprocess.Popen(  # noqa: S603 - a number is all that varies
+            ["/bin/sh", "-c", f"read -r line; kill -KILL -{pid}"],
+            stdin=subprocess.PIPE,  # held by nobody else: it ends with this process
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except OSError:
+        yield
+        return
+    with guard:
+        try:
+            yield
+        finally:
+            guard.kill()
+
+
 def _untraced(environment: Mapping[str, str]) -> dict[str, str]:
     """The environment without what lets coverage run in each process that this one starts."""
     return {
@@ -180,6 +205,7 @@ def worker_process(
             )
             worker = WorkerProcess(process, listener, output.name, timeout_s)
             try:
-                yield worker
+                with _guarded(process.pid):
+                    yield worker
             finally:
                 worker.end()

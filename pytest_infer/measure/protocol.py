@@ -7,7 +7,7 @@ from typing import Final
 
 from pytest_infer.measurement import Measurement
 
-PROTOCOL: Final = 2
+PROTOCOL: Final = 3
 """Raised with every change of these messages; two sides that don't agree say so."""
 
 
@@ -38,7 +38,7 @@ class Answer:
     """How a worker's test ended.
 
     Attributes:
-        outcome: `passed`, `failed` or `skipped`; what failed or why it was skipped is the `message`.
+        outcome: `passed`, `failed`, `skipped` or `xfailed`; what failed, or why it was to be so, is the `message`.
         measurements: what was measured, when it passed.
         said: what the test's body printed and logged: `stdout`, `stderr`, `log`.
     """

@@ -113,6 +113,21 @@ def pytest_sessionfinish(session):
     with open(os.environ["SEEN"], "a") as file:
         file.write(f"{session.config.option.disable_unused_snapshots} {len(session.items)}\\n")
 """
+REPEATER = """
+import pytest
+
+def pytest_addoption(parser):
+    parser.addoption("--count", type=int, default=1)
+
+@pytest.fixture
+def step(request):
+    return request.param
+
+def pytest_generate_tests(metafunc):
+    if (count := metafunc.config.option.count) > 1:
+        metafunc.fixturenames.append("step")
+        metafunc.parametrize("step", range(count), indirect=True, ids=lambda i: f"{i + 1}-{count}")
+"""
 TWO = """
 import pytest
 
@@ -135,3 +150,11 @@ def test_nothing_is_tidied_away(suite: Suite, monkeypatch: pytest.MonkeyPatch, o
     suite.write(TWO)
     suite.run(option).assert_outcomes(passed=2)
     assert set((suite.path / "seen").read_text().splitlines()) == seen
+
+
+def test_repeated(suite: Suite) -> None:
+    """A plugin that parametrizes by an option (pytest-repeat) does so in a worker, too: else no test has that id."""
+    suite.conftest(REPEATER)
+    suite.write(TWO)
+    suite.run("--count=2", "--infer-isolate=always").assert_outcomes(passed=4)
+    assert suite.outcomes() == {"test_infer[1-2]": "no_baseline", "test_infer[2-2]": "no_baseline"}

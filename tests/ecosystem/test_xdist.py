@@ -82,6 +82,47 @@ def test_four_workers(suite: Suite) -> None:
     assert suite.left() == []
 
 
+GROUPING = """
+def pytest_collection_modifyitems(config, items):
+    # xdist 3.8 does so by `_nodeid`, which newer pytests don't have.
+    if getattr(config.option, "loadgroup", False):
+        for item in items:
+            if hasattr(item, "_id"):
+                item._id = item._id.parse(f"{item.nodeid}@gpu")
+"""
+GROUPED = """
+import pytest
+
+pytestmark = pytest.mark.xdist_group("gpu")
+
+def work():
+    return sum(range(5_000))
+
+@pytest.mark.infer(model=work)
+def test_one(infer_engine): pass
+
+@pytest.mark.infer(model=work)
+def test_two(infer_engine): pass
+"""
+
+
+def test_groups(suite: Suite) -> None:
+    """--dist=loadgroup adds the group to a test's id: its baseline, its fresh processes and its results know it not."""
+    suite.conftest(GROUPING)
+    suite.record(GROUPED)
+    suite.loosen()
+    suite.doctor("test_one", latency_times=1e-12)
+    done = suite.run("-n2", "--dist=loadgroup", "--infer-confirm=1", "--infer-baseline-mode=require")
+    assert done.ret == 1
+    assert suite.outcomes() == {"test_one": "regressed", "test_two": "passed"}
+    assert "regressed: test_it.py::test_one\n" in suite.cases()["test_one@gpu"].text
+    before = len(suite.entry("test_two")["runs"])
+    done = suite.run("-n2", "--dist=loadgroup", "--infer-runs=1", "--infer-update-baselines", "-k", "two")
+    assert done.ret == 0
+    assert len(suite.entry("test_two")["runs"]) == before + 1
+    assert len(suite.content()["entries"]) == 2
+
+
 def test_regression(suite: Suite) -> None:
     """A worker of xdist starts fresh processes of its own: a regression is confirmed, and recording is saved once."""
     suite.record()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
+import pytest
+
 if TYPE_CHECKING:
     from tests.integration.conftest import Suite
 
@@ -59,3 +61,89 @@ def test_failure(suite: Suite) -> None:
     done = suite.run("--infer-isolate=never", "--lf", "-x")
     done.assert_outcomes(failed=1)
     assert list(suite.cases()) == ["test_slow"]
+
+
+EXPECTED = """
+import pytest
+
+class OwnError(Exception): pass
+
+pytestmark = pytest.mark.infer(model=sum, inputs=([1, 2],))
+
+def test_gives_up(infer_engine):
+    pytest.xfail("not on this machine")
+    raise AssertionError("the body went on")
+
+@pytest.mark.xfail(strict=True, reason="known", raises=AssertionError)
+def test_raises(infer_engine):
+    assert infer_engine([3]) == 4
+
+@pytest.mark.xfail(strict=True, raises=OwnError)
+def test_raises_its_own(infer_engine):
+    raise OwnError
+
+@pytest.mark.xfail(strict=True, raises=OwnError)
+def test_raises_another(infer_engine):
+    assert infer_engine([3]) == 4
+
+def test_marks_itself(infer_engine, request):
+    request.applymarker(pytest.mark.xfail(reason="seen on the way"))
+    assert infer_engine([3]) == 4
+
+@pytest.mark.xfail(strict=True, reason="known")
+def test_unexpected(infer_engine): pass
+"""
+
+
+@pytest.mark.parametrize("isolate", ["never", "always"])
+def test_expected_failures(suite: Suite, isolate: str) -> None:
+    """In the suite's process or in one of its own: given up, raising what was said, or marked by the body itself."""
+    suite.write(EXPECTED)
+    done = suite.run(f"--infer-isolate={isolate}")
+    done.assert_outcomes(xfailed=4, failed=2)
+    cases = suite.cases()
+    assert {name: case.status for name, case in cases.items() if case.status == "failed"}.keys() == {
+        "test_raises_another", "test_unexpected",
+    }  # fmt: skip
+    assert "assert 3 == 4" in cases["test_raises_another"].text
+    assert [cases[name].message for name in ("test_gives_up", "test_raises", "test_marks_itself")] == [
+        "not on this machine", "known", "seen on the way",
+    ]  # fmt: skip
+
+
+FICKLE = """
+import os
+from pathlib import Path
+
+import pytest
+
+FIRST = Path(__file__).with_name("first")  # process to import this, where the file is there
+if FIRST.exists() and not FIRST.read_text():
+    FIRST.write_text(str(os.getpid()))
+ELSEWHERE = FIRST.exists() and FIRST.read_text() != str(os.getpid())
+
+def work():
+    return sum(range(5_000))
+
+@pytest.mark.infer(model=work)
+def test_skips(infer_engine):
+    if ELSEWHERE:
+        pytest.skip("not here")
+
+@pytest.mark.infer(model=work)
+def test_gives_up(infer_engine):
+    if ELSEWHERE:
+        pytest.xfail("not here")
+"""
+
+
+def test_a_suspicion_is_no_skip(suite: Suite) -> None:
+    """A test that ran in the suite, looks slow, and sets itself aside in the process that is to confirm it, fails."""
+    suite.record(FICKLE)
+    for name in ("test_skips", "test_gives_up"):
+        suite.doctor(name, latency_times=1e-3)
+    (suite.path / "first").touch()
+    suite.run().assert_outcomes(failed=2)
+    cases = suite.cases()
+    assert "a fresh process skipped the test, which ran before: not here (does it" in cases["test_skips"].text
+    assert "a fresh process xfailed the test, which ran before: not here (does it" in cases["test_gives_up"].text

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from tests.integration.conftest import Suite
 
@@ -198,3 +200,40 @@ def test_a_recording_says_it_once(suite: Suite) -> None:
     """)
     done = suite.run("--infer-update-baselines", "--infer-runs=3", "-rP")
     assert done.stdout.str().count("\na word\n") == 1
+
+
+@pytest.mark.parametrize("option", ["--log-file=log", "-o log_file=log"])
+def test_a_log_file_is_the_parent_s(suite: Suite, option: str) -> None:
+    """By option or ini key: no worker begins it anew."""
+    suite.write("""
+        import logging
+
+        import pytest
+
+        def test_plain():
+            logging.warning("said before")
+
+        @pytest.mark.infer(model=len, inputs=("abc",))
+        def test_it(infer_engine): pass
+    """)
+    assert suite.run("--infer-isolate=always", *option.split()).ret == 0
+    log = (suite.path / "log").read_text()
+    assert log.startswith("WARNING")
+    assert "said before" in log
+
+
+def test_a_copy_of_a_worker_is_not_heard(suite: Suite) -> None:
+    """A body that forks, and whose child comes back into pytest: the worker itself tells how the test ended."""
+    suite.write("""
+        import os
+
+        import pytest
+
+        @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+        @pytest.mark.infer(model=len, inputs=("abc",))
+        def test_it(infer_engine):
+            assert os.fork(), "I am a copy"
+            os.wait()
+    """)
+    assert suite.run("--infer-isolate=always").ret == 0
+    assert suite.outcomes() == {"test_it": "no_baseline"}

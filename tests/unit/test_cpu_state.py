@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import types
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -21,9 +22,6 @@ from pytest_infer.device.cpu_state import (
     read_cpu_state,
     tracers,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 counts = st.integers(0, 10**9)
 
@@ -64,6 +62,58 @@ def test_this_machine_can_be_read() -> None:
     before, after = read_cpu_state(), read_cpu_state()
     assert after.total_ticks >= before.total_ticks
     assert after.switches >= before.switches
+
+
+# --- helpers ---------------------------------------------------------------------------------------------------------
+
+
+def process(proc: Path, pid: str, *, used: int = 0, waited_for: int = 0, children: tuple[str, ...] = ()) -> None:
+    """Put a process with two threads into a made-up /proc, its ticks half in the kernel, its children by both."""
+    for number, thread in enumerate(("1", "2")):
+        (proc / pid / "task" / thread).mkdir(parents=True)
+        (proc / pid / "task" / thread / "children").write_text(" ".join([*children[number::2], ""]))
+    times = [used - used // 2, used // 2, waited_for - waited_for // 2, waited_for // 2]
+    (proc / pid / "stat").write_text(f"1 (a) b) c) S {'9 ' * 10}{' '.join(map(str, times))} 9 9\n")
+
+
+def test_helpers_are_all_that_this_process_started(tmp_path: Path) -> None:
+    """Children and theirs, living and waited for, each once; not this process, and nobody else's."""
+    process(tmp_path, "self", used=10_000, waited_for=7, children=("20", "30", "gone"))
+    process(tmp_path, "20", used=100, waited_for=1, children=("21",))
+    process(tmp_path, "21", used=1000)
+    process(tmp_path, "30", used=30)
+    process(tmp_path, "40", used=50_000, waited_for=50_000)
+    assert read_cpu_state(tmp_path).helper_ticks == 7 + 100 + 1 + 1000 + 30
+
+
+def test_looking_for_helpers_ends(tmp_path: Path) -> None:
+    """Also where process ids are given anew while we look."""
+    process(tmp_path, "self", children=("20",))
+    process(tmp_path, "20", children=("20", "20"))
+    assert read_cpu_state(tmp_path).helper_ticks == 0
+
+
+def test_a_thread_that_ends_hides_no_helper(tmp_path: Path) -> None:
+    """The others' children are told all the same."""
+    process(tmp_path, "self", children=("20", "30"))
+    process(tmp_path, "30", used=30)
+    (tmp_path / "self/task/1/children").unlink()
+    assert read_cpu_state(tmp_path).helper_ticks == 30
+
+
+@pytest.mark.skipif(not Path(f"/proc/self/task/{os.getpid()}/children").exists(), reason="this kernel has no lists")
+def test_a_real_helper_counts_once() -> None:
+    """While it lives and when it has been waited for."""
+    before = read_cpu_state().helper_ticks
+    burn = "sum(range(20_000_000)); print(flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", burn], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as helper:
+        assert helper.stdout is not None
+        helper.stdout.readline()
+        living = read_cpu_state().helper_ticks
+        helper.communicate(b"\n")
+    dead = read_cpu_state().helper_ticks
+    assert living > before
+    assert living <= dead < living + (living - before)
 
 
 # --- steal -----------------------------------------------------------------------------------------------------------
@@ -143,13 +193,26 @@ def test_nothing_known_is_nothing_against_a_run(now: dict[str, float], recorded:
 tick_ns = 10**9 // os.sysconf("SC_CLK_TCK")
 
 
-@given(st.integers(1, 10**6), shares, shares)
-def test_what_others_took_is_what_was_busy_less_our_own(ticks: int, busy: float, ours: float) -> None:
+@given(st.integers(1, 10**6), shares, shares, shares)
+def test_what_others_took_is_what_was_busy_less_our_own(ticks: int, busy: float, ours: float, helpers: float) -> None:
     """A share of all cores' time; never below nothing, though the clocks tick apart."""
-    used = round(ticks * busy)
-    after = CpuState(total_ticks=ticks, busy_ticks=used, own_ns=round(ticks * ours) * tick_ns)
+    used, own, helped = round(ticks * busy), round(ticks * ours), round(ticks * helpers)
+    after = CpuState(total_ticks=ticks, busy_ticks=used, own_ns=own * tick_ns, helper_ticks=helped)
     found = contention(CpuState(), after, 10**9)["others"]
-    assert found == pytest.approx(max(0.0, (used - round(ticks * ours)) / ticks), abs=1e-9)
+    assert found == pytest.approx(max(0.0, (used - own - helped) / ticks), abs=1e-9)
+
+
+def test_code_that_got_helpers_is_not_excused_by_them() -> None:
+    """It keeps every core busy by processes of its own, as it did not when the baseline was recorded."""
+    now = contention(CpuState(), CpuState(total_ticks=100, busy_ticks=100, own_ns=10 * tick_ns, helper_ticks=90), 10**9)
+    assert neighbours(now, [{"others": 0.0}]) == ()
+
+
+def test_a_helper_that_nobody_waited_for_takes_nothing_away() -> None:
+    """Its time is told no more: what others took is not more for that than all that was taken."""
+    before = CpuState(helper_ticks=1000)
+    after = CpuState(total_ticks=100, busy_ticks=40, own_ns=30 * tick_ns)
+    assert contention(before, after, 10**9)["others"] == pytest.approx(0.1)
 
 
 def test_a_platform_without_ticks_tells_nothing_of_others() -> None:
