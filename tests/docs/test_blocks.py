@@ -72,7 +72,7 @@ def test_console(project: Project, block: Block) -> None:
     if "accept" in commands(block)[0]:  # recorded elsewhere
         shutil.rmtree(project.path / "baselines")
     for command in commands(block):
-        done = project.shell(command.replace("--pause 600", "--pause 0 --runs 2"))
+        done = project.shell(command.replace("--pause 3600", "--pause 0 --runs 2"))
         assert done.returncode in ((0, 1) if " diff" in command else (0,)), f"{command}\n{done.stdout}{done.stderr}"
 
 

@@ -37,11 +37,8 @@ def test_a_scheme_that_nobody_knows(suite: Suite) -> None:
 @pytest.mark.parametrize(
     ("missing", "told"),
     [
-        (
-            "fsspec",
-            "s3://bucket/x needs the package 'fsspec', which is not installed: pip install 'pytest-infer[remote]'",
-        ),
-        ("s3fs", "s3://bucket/x: Install s3fs to access S3"),
+        ("fsspec", " needs the package 'fsspec', which is not installed: pip install 'pytest-infer[[]remote]'"),
+        ("s3fs", ": Install s3fs to access S3"),
     ],
 )
 def test_what_has_to_be_installed(suite: Suite, missing: str, told: str) -> None:
@@ -50,4 +47,4 @@ def test_what_has_to_be_installed(suite: Suite, missing: str, told: str) -> None
     suite.write(GATED)
     done = suite.run("--infer-baselines=s3://bucket/x", "--infer-update-baselines")
     assert done.ret == 4
-    done.stderr.fnmatch_lines([f"ERROR: --infer-baselines=s3://bucket/x{told}".replace("[", "[[]")])
+    done.stderr.fnmatch_lines([f"ERROR: --infer-baselines=s3://bucket/x{told}"])
