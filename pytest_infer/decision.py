@@ -34,17 +34,24 @@ _REPEATS: Final = 2
 """How often runs that something else than the code may have slowed are made again, before they stand as they are."""
 
 
+UNLIKE_P: Final = 0.005
+"""A run so much faster than its baseline that this is its chance is not like the recorded ones: a suite's process may
+be another world (a thread pool that some other test has set up), in which slower code looks fast. So fresh runs are
+asked, as about a slow one; that adds to the level this share of their own."""
+
+
 @dataclass(slots=True)
 class _Suspect:
     """One measurement on its way to a verdict.
 
-    `near` are budgets that one run can't decide, `again` the fresh runs that something else than the code may have
-    slowed.
+    `doubted` are the changes, by metric and what they are against, that fresh runs are asked about, `near` budgets that
+    one run can't decide, `again` the fresh runs that something else than the code may have slowed.
     """
 
     measurement: Measurement
     entry: Entry | None = None
     changes: tuple[Change, ...] = ()
+    doubted: frozenset[tuple[str, str]] = frozenset()
     near: tuple[Limit, ...] = ()
     over: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
@@ -60,8 +67,8 @@ class _Suspect:
 
     @property
     def open(self) -> bool:
-        """Whether fresh runs are needed: something is suspected, and nothing stronger is known already."""
-        return not self.settled and (bool(self.near) or any(change.suspected for change in self.changes))
+        """Whether fresh runs are needed: something is in doubt, and nothing stronger is known already."""
+        return not self.settled and bool(self.near or self.doubted)
 
 
 class Decision:
@@ -162,16 +169,20 @@ class Decision:
             suspect.changes += changes
             if not changes:
                 suspect.missing += (f"{metric} can't be compared: the baseline or this run has none; record anew",)
+        suspect.doubted = frozenset(
+            (change.metric, change.against)
+            for change in suspect.changes
+            if change.suspected or change.p >= 1 - UNLIKE_P
+        )
         return suspect
 
     def _confirm(self, suspect: _Suspect, fresh: Sequence[Measurement]) -> None:
-        """Judge what was suspected by fresh runs alone; what was not stays as the screen saw it."""
-        metrics = tuple(dict.fromkeys(change.metric for change in suspect.changes if change.suspected))
+        """Judge what is in doubt by fresh runs alone; the rest stays as the screen saw it. A suspicion stays one."""
+        metrics = tuple(dict.fromkeys(c.metric for c in suspect.changes if (c.metric, c.against) in suspect.doubted))
         confirmed = {(c.metric, c.against): c for c in self._confirmed(suspect, fresh, metrics)}
-        suspect.changes = tuple(
-            replace(confirmed.get((c.metric, c.against), c), suspected=True) if c.suspected else c
-            for c in suspect.changes
-        )
+        judged = {key: change for key, change in confirmed.items() if key in suspect.doubted}
+        changes = [(c, judged.get((c.metric, c.against), c)) for c in suspect.changes]
+        suspect.changes = tuple(replace(new, suspected=old.suspected or new.suspected) for old, new in changes)
         self._confirm_rest(suspect, fresh)
         suspect.again = frozenset(self._again(suspect, fresh))
 

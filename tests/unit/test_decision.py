@@ -138,6 +138,14 @@ def test_an_improvement_is_told(make_decision: Callable[..., Decision]) -> None:
     assert "50.0% better" in result.reasons[0]
 
 
+def test_a_run_far_too_fast_is_no_witness(make_decision: Callable[..., Decision]) -> None:
+    """What is fast in the suite's process alone is judged by fresh ones: slower code is found, as fast code passes."""
+    for fresh, outcome in ((3.0, Outcome.REGRESSED), (1.0, Outcome.PASSED), (0.5, Outcome.IMPROVED)):
+        workers = Workers(fresh)
+        result = only(make_decision(marker={"max_regression": 0.5}).compare([run(0.4)], workers))
+        assert (result.outcome, workers.asked) == (outcome, [3])
+
+
 def test_only_the_suspected_metric_is_judged_anew(make_decision: Callable[..., Decision]) -> None:
     """The other passed the screen, and stays as the screen saw it."""
     screening = run(3.0, metrics={"latency": 3.0, "throughput": 1000.0})
