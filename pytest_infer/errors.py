@@ -8,6 +8,7 @@ InferError
 │   └── PrecisionRefusedError   a precision that the device can't compute in
 ├── MeasurementError         a target or a worker that failed while it was measured
 ├── SkippedInWorkerError     a test that skipped itself in its worker
+├── XFailedInWorkerError     a test that failed in its worker, as was expected
 ├── DeviceError              a device that is not there or can't be used
 └── BaselineError            a store that can't be read or written
     ├── BaselineNotFoundError
@@ -73,6 +74,10 @@ class SkippedInWorkerError(InferError):
     """The test skipped itself in its worker."""
 
     skips = True
+
+
+class XFailedInWorkerError(InferError):
+    """The test failed in its worker, as was expected."""
 
 
 class DeviceError(InferError):

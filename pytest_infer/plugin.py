@@ -19,7 +19,7 @@ from pytest_infer.config import (
     read_settings,
 )
 from pytest_infer.ending import OURS, REPORTED, Ending
-from pytest_infer.errors import InferError, users_part
+from pytest_infer.errors import InferError, XFailedInWorkerError, users_part
 from pytest_infer.progress import Progress, outlook
 
 if TYPE_CHECKING:
@@ -86,14 +86,14 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[PROGRESS] = Progress(config)
     _take_job(config)
     try:
-        config.stash[SETTINGS] = read_settings(config.rootpath, config.option.__dict__.get, partial(_ini, config))
+        settings = read_settings(config.rootpath, config.option.__dict__.get, partial(_ini, config))
+        config.stash[SETTINGS] = settings
         config.stash[GPUS] = _gpus(config)
-        if config.stash[SETTINGS].against:
+        if settings.against:
             from pytest_infer.two_sides import TwoSides
 
-            sides = TwoSides(config.stash[SETTINGS], config.stash[SYS_PATH], pytest.UsageError)
+            sides = TwoSides(settings, config.stash[SYS_PATH], pytest.UsageError)
             config.pluginmanager.register(sides, "infer-two-sides")
-        settings = config.stash[SETTINGS]
         if (settings.update and LINE not in config.stash) or settings.report or settings.backend:
             _session(config).extensions.check(settings.report, settings.backend)  # before an hour of measuring
     except InferError as error:
@@ -101,7 +101,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if LINE not in config.stash and not hasattr(config, "workerinput"):
         ending = Ending(
             config,
-            config.stash[SETTINGS],
+            settings,
             partial(_session, config),
             used=lambda: SESSION in config.stash,
             progress=config.stash[PROGRESS],
@@ -114,7 +114,7 @@ def pytest_configure(config: pytest.Config) -> None:
             config,
             is_infer=_is_infer,
             case_of=lambda item: item.stash.get(CASE, None),
-            disabled=config.stash[SETTINGS].disabled,
+            disabled=settings.disabled,
             apart=LINE in config.stash or hasattr(config, "workerinput"),
             reported=REPORTED,
         )
@@ -345,7 +345,6 @@ def _case(item: pytest.Item) -> InferCase:
 
 def _judge(item: pytest.Item, case: InferCase) -> None:
     """Finish the measurements of a test whose body passed, and decide."""
-    from pytest_infer.measure.worker import XFailedInWorkerError
     from pytest_infer.report.failure import failure
     from pytest_infer.report.properties import properties
     from pytest_infer.worker_mode import repeat

@@ -19,9 +19,15 @@ from pytest_infer.device.environment import environment
 from pytest_infer.device.gpu import COMPUTE_MODE, EXCLUSIVE
 from pytest_infer.device.place import Place
 from pytest_infer.engines.plan_cache import PlanCache
-from pytest_infer.errors import BaselineError, MeasurementError, SkippedInWorkerError, UsageError
+from pytest_infer.errors import (
+    BaselineError,
+    MeasurementError,
+    SkippedInWorkerError,
+    UsageError,
+    XFailedInWorkerError,
+)
 from pytest_infer.gating import Gate, split_nodeid
-from pytest_infer.measure.worker import Launch, XFailedInWorkerError, run_worker
+from pytest_infer.measure.worker import Launch, run_worker
 from pytest_infer.measuring import Bench
 from pytest_infer.recording import clock_notes, clocks_of, crowd_notes, stamped, updates_of
 from pytest_infer.result import BrokenTest, Result, RunReport

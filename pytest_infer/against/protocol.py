@@ -73,14 +73,12 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True, tag="ready"):
         workload: its identity in plain values.
         model_digest: content of the model, where there is a file.
         environment: versions and the like, see `device.environment`.
-        stoppable: it ends with its parent even while it is stopped, so it may be.
     """
 
     name: str
     workload: dict[str, Any]
     model_digest: str | None
     environment: dict[str, str]
-    stoppable: bool = False
 
 
 class Ran(msgspec.Struct, frozen=True, kw_only=True, tag="ran"):

@@ -38,7 +38,6 @@ class RunningSide:
     def __init__(self, process: WorkerProcess) -> None:
         """Speak with `process`."""
         self._process = process
-        self._stoppable = False
         self.at: Ready | Done | None = None
         """Where it stands: at a measurement, or behind its test."""
 
@@ -57,7 +56,6 @@ class RunningSide:
         """
         self.at = msgspec.json.decode(self._heard(), type=Ready | Done)
         if isinstance(self.at, Ready):
-            self._stoppable = self.at.stoppable
             self._hold()
         return self.at
 
@@ -106,12 +104,12 @@ class RunningSide:
     # A process that waits may still spin: OpenMP's threads do so for up to 200 ms after their last work.
 
     def _hold(self) -> None:
-        if self._stoppable:
+        if self._process.guarded:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._process.pid, signal.SIGSTOP)
 
     def _continue(self) -> None:
-        if self._stoppable:
+        if self._process.guarded:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._process.pid, signal.SIGCONT)
 

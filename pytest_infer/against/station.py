@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from pytest_infer.measure.loop import Clock, TimeBlock
 
-_PR_SET_PDEATHSIG: Final = 1
-"""Of prctl(2): the signal to get when the parent dies."""
 _NOTHING_RAN: Final = frozenset({4, 5})
 """Exit statuses of pytest: no such test, or none that its options leave."""
 _OURS: Final = frozenset({"__main__", "__mp_main__"})
@@ -47,7 +45,6 @@ class Station(Line):
         self._answered = False
         self.first = side.first
         """Whether this is a comparison's first round: later ones need not check and tell the same again."""
-        self._stoppable = _die_with_parent()
         super().__init__(side.job)
 
     def serve(
@@ -69,7 +66,6 @@ class Station(Line):
             workload=workload,
             model_digest=model_digest,
             environment=software() if self.first else {},
-            stoppable=self._stoppable,
         )
         blocks: list[tuple[int, ...]] = []
         warmed: list[int] = []
@@ -146,16 +142,3 @@ def strays(paths: dict[str, Any], modules: Iterable[tuple[str, Any]]) -> tuple[s
         if moved(file, paths) != file or any(within(file, copy) for copy in paths["copies"]):
             found.append(f"{name} ({file})")
     return (*found[:_TOLD_STRAYS], *(["..."] if len(found) > _TOLD_STRAYS else []))
-
-
-def _die_with_parent() -> bool:
-    """Let the kernel end this process with its parent, even while it is stopped; False where it can't."""
-    if sys.platform != "linux":
-        return False
-    import ctypes
-    import signal
-
-    try:
-        return bool(ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL) == 0)
-    except (OSError, AttributeError):
-        return False

@@ -44,8 +44,12 @@ class Contact:
 class WorkerProcess:
     """A worker that was started. It connects in its own time: the first `receive` waits for that."""
 
-    def __init__(self, process: subprocess.Popen[bytes], listener: Listener, output: str, timeout_s: float) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes], listener: Listener, output: str, timeout_s: float, *, guarded: bool
+    ) -> None:
         """Speak with `process`, whose output goes to the file `output`; it has `timeout_s` for each message."""
+        self.guarded = guarded
+        """Whether it ends with this process even while it is stopped, so that it may be."""
         self._process = process
         self._output = output
         self._timeout_s = timeout_s
@@ -137,11 +141,11 @@ class WorkerProcess:
 
 
 @contextlib.contextmanager
-def _guarded(pid: int) -> Iterator[None]:
+def _guarded(pid: int) -> Iterator[bool]:
     """While the body runs: a shell that ends the worker and all that it started as soon as this process is gone.
 
-    The worker itself does not see that while it is stopped or hangs in C code, and what it started never does. Where
-    there is no shell, its own watch has to do.
+    The worker itself does not see that while it is stopped or hangs in C code, and what it started never does. False
+    where there is no shell: its own watch has to do.
     """
     try:
         guard = subprocess.Popen(  # noqa: S603 - a number is all that varies
@@ -152,11 +156,11 @@ def _guarded(pid: int) -> Iterator[None]:
             start_new_session=True,
         )
     except OSError:
-        yield
+        yield False
         return
     with guard:
         try:
-            yield
+            yield True
         finally:
             guard.kill()
 
@@ -203,9 +207,9 @@ def worker_process(
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-            worker = WorkerProcess(process, listener, output.name, timeout_s)
-            try:
-                with _guarded(process.pid):
+            with _guarded(process.pid) as guarded:
+                worker = WorkerProcess(process, listener, output.name, timeout_s, guarded=guarded)
+                try:
                     yield worker
-            finally:
-                worker.end()
+                finally:
+                    worker.end()

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from pytest_infer.errors import InferError
 from pytest_infer.measure.phases import by_phase
 from pytest_infer.measure.process import Contact, worker_process
 from pytest_infer.measure.protocol import PROTOCOL, Answer, Job
@@ -19,10 +18,6 @@ if TYPE_CHECKING:
 
 CACHE_DIR: Final = "{cache_dir}"
 """Stands in the command line for the worker's own cache folder."""
-
-
-class XFailedInWorkerError(InferError):
-    """The test failed in its worker, as was expected."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -130,7 +130,7 @@ def test_another_order_is_no_measurement_of_one_side_alone() -> None:
 class FakeProcess:
     """A side's process that says these messages, and then is silent for good."""
 
-    pid = 0
+    guarded = False  # pid 0 would be this very process group
 
     def __init__(self, *messages: Ready | Done) -> None:
         """Say them."""

@@ -32,6 +32,17 @@ PLUGINS: Final = ("-p", "no:randomly", "-p", "no:hypothesispytest")
 MARK: Final = "PYTEST_INFER_TEST"
 """The environment variable by which a suite's processes, and theirs, are found again."""
 
+ELSEWHERE: Final = """
+import os
+from pathlib import Path
+
+FIRST = Path(__file__).with_name("first")  # process to import this, where the file is there
+if FIRST.exists() and not FIRST.read_text():
+    FIRST.write_text(str(os.getpid()))
+ELSEWHERE = FIRST.exists() and FIRST.read_text() != str(os.getpid())
+"""
+"""The beginning of a test file that knows whether it runs in another process than the suite's."""
+
 QUIET: Final = """
 from pytest_infer.device import cpu_state
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.integration.conftest import ELSEWHERE
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -101,17 +103,12 @@ def test_leak(suite: Suite) -> None:
     assert suite.outcomes() == {"test_fine": "no_baseline"}
 
 
-CRASHES_ELSEWHERE = """
+CRASHES_ELSEWHERE = (
+    ELSEWHERE
+    + """
 import ctypes
-import os
-from pathlib import Path
 
 import pytest
-
-FIRST = Path(__file__).with_name("first")  # process to import this, where the file is there
-if FIRST.exists() and not FIRST.read_text():
-    FIRST.write_text(str(os.getpid()))
-ELSEWHERE = FIRST.exists() and FIRST.read_text() != str(os.getpid())
 
 def work():
     if ELSEWHERE:
@@ -124,6 +121,7 @@ def test_one(infer_engine): pass
 @pytest.mark.infer(model=work)
 def test_two(infer_engine): pass
 """
+)
 
 
 def test_a_crash_while_confirming(suite: Suite) -> None:
@@ -150,7 +148,7 @@ import sys
 import pytest
 
 def hang(pause):
-    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    child = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
     with socket.create_connection(("127.0.0.1", int(os.environ["PORT"]))) as line:
         line.sendall(b"!")
         pause()

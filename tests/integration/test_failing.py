@@ -7,6 +7,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from tests.integration.conftest import ELSEWHERE
+
 if TYPE_CHECKING:
     from tests.integration.conftest import Suite
 
@@ -111,16 +113,10 @@ def test_expected_failures(suite: Suite, isolate: str) -> None:
     ]  # fmt: skip
 
 
-FICKLE = """
-import os
-from pathlib import Path
-
+FICKLE = (
+    ELSEWHERE
+    + """
 import pytest
-
-FIRST = Path(__file__).with_name("first")  # process to import this, where the file is there
-if FIRST.exists() and not FIRST.read_text():
-    FIRST.write_text(str(os.getpid()))
-ELSEWHERE = FIRST.exists() and FIRST.read_text() != str(os.getpid())
 
 def work():
     return sum(range(5_000))
@@ -135,6 +131,7 @@ def test_gives_up(infer_engine):
     if ELSEWHERE:
         pytest.xfail("not here")
 """
+)
 
 
 def test_a_suspicion_is_no_skip(suite: Suite) -> None:
