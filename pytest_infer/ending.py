@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pluggy
 
-from pytest_infer.errors import InferError
+from pytest_infer.errors import InferError, telling_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -133,9 +133,8 @@ def broken(report: pytest.TestReport) -> BrokenTest:
     from pytest_infer.result import BrokenTest
 
     crash = getattr(report.longrepr, "reprcrash", None)
-    lines = [line for line in str(report.longrepr if crash is None else crash.message).splitlines() if line.strip()]
-    telling = next((line for line in lines if line.startswith("E ")), lines[0] if lines else "")
-    message = printable(telling.removeprefix("E ").strip().removeprefix("Failed: ").removesuffix("; its output:"))
+    telling = telling_line(str(report.longrepr if crash is None else crash.message))
+    message = printable(telling.removeprefix("Failed: "))
     return BrokenTest(
         nodeid=report.nodeid,
         phase=str(report.when) if report.when in _PHASES else "call",  # xdist knows none of a worker that died

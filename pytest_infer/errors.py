@@ -100,6 +100,15 @@ class BaselineSchemaError(BaselineError):
     """A baseline file was written by a newer pytest-infer."""
 
 
+def telling_line(message: str) -> str:
+    """The line that says most of what pytest or a dead process told; pytest begins those of an error with an E."""
+    lines = [line for line in message.splitlines() if line.strip()] or [""]
+    if lines[0].endswith("its output:"):  # a process that died before it could say anything itself
+        telling = next((line for line in reversed(lines[1:]) if "rror" in line), lines[-1])
+        return f"{lines[0]} {telling.strip()}"
+    return next((line for line in lines if line.startswith("E ")), lines[0]).removeprefix("E ").strip()
+
+
 def users_part(error: Exception) -> TracebackType | None:
     """The traceback from the user's first frame to the last: our own around them are no news, but for a bug of ours."""
     package = str(Path(__file__).parent)

@@ -92,7 +92,7 @@ def pytest_configure(config: pytest.Config) -> None:
         if settings.against:
             from pytest_infer.two_sides import TwoSides
 
-            sides = TwoSides(settings, config.stash[SYS_PATH], pytest.UsageError)
+            sides = TwoSides(settings, config.stash[SYS_PATH], config.stash[GPUS], pytest.UsageError)
             config.pluginmanager.register(sides, "infer-two-sides")
         if (settings.update and LINE not in config.stash) or settings.report or settings.backend:
             _session(config).extensions.check(settings.report, settings.backend)  # before an hour of measuring

@@ -25,6 +25,7 @@ from pytest_infer.errors import (
     SkippedInWorkerError,
     UsageError,
     XFailedInWorkerError,
+    telling_line,
 )
 from pytest_infer.gating import Gate, split_nodeid
 from pytest_infer.measure.worker import Launch, run_worker
@@ -156,6 +157,8 @@ class InferSession:
 
         isolated = self.isolates(case)
         ran = not isolated
+        if place.device.kind == "gpu":
+            case.close()  # a fresh run may need the memory that this engine holds
 
         def fresh(what: str) -> tuple[Measurement, ...]:
             nonlocal ran
@@ -309,9 +312,7 @@ class InferSession:
                 )
             raise _SET_ASIDE[answer.outcome](answer.message)
         if answer.outcome == "failed":
-            lines = answer.message.splitlines()
-            first = next((line for line in lines if line.startswith("E ")), lines[0] if lines else "").lstrip("E ")
-            raise MeasurementError(f"{first} (in a process of its own)\n{answer.message}")
+            raise MeasurementError(f"{telling_line(answer.message)} (in a process of its own)\n{answer.message}")
         return answer.measurements
 
     def _interleave(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import atexit
+import os
+import tempfile
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,12 +13,14 @@ import pluggy
 
 from pytest_infer.against.choose import sides
 from pytest_infer.against.side import Sides
+from pytest_infer.device.gpu import COMPUTE_MODE, EXCLUSIVE
 from pytest_infer.errors import InferError
 
 if TYPE_CHECKING:
     import pytest
 
     from pytest_infer.config import Settings
+    from pytest_infer.device.fingerprint import Device
 
 _TOLD: Final = "infer_against"
 """What an xdist worker is told: both sides, as plain values."""
@@ -27,8 +31,12 @@ hookimpl = pluggy.HookimplMarker("pytest")
 class TwoSides:
     """A plugin of pytest's that holds the sides. xdist's workers share what their controller opened."""
 
-    def __init__(self, settings: Settings, sys_path: tuple[str, ...], refuse: type[Exception]) -> None:
+    def __init__(
+        self, settings: Settings, sys_path: tuple[str, ...], gpus: tuple[Device, ...], refuse: type[Exception]
+    ) -> None:
         """Open what `settings.against` names when the session starts; `refuse` is how pytest is told of wrong use."""
+        self._process = os.getpid()
+        self._gpus = gpus
         self.sides: Sides | None = None
         self._settings = settings
         self._sys_path = sys_path
@@ -45,18 +53,28 @@ class TwoSides:
         if _TOLD in told:
             self.sides = msgspec.convert(told[_TOLD], Sides)
             return
-        atexit.register(self._opened.close)
-        found = sides(
-            self._settings.against,
-            cwd=config.invocation_params.dir,
-            root=self._settings.root,
-            sys_path=self._sys_path,
-            links=self._settings.against_links,
-        )
+        if any(gpu.facts.get(COMPUTE_MODE) == EXCLUSIVE for gpu in self._gpus):
+            raise self._refuse(
+                "--infer-against: this GPU takes one process at a time, and a comparison needs one a side at once; "
+                "nvidia-smi --compute-mode=0 lets it (as root)"
+            )
+        atexit.register(self._close)
         try:
+            found = sides(
+                self._settings.against,
+                cwd=config.invocation_params.dir,
+                root=self._settings.root,
+                sys_path=self._sys_path,
+                links=self._settings.against_links,
+            )
             self.sides = self._opened.enter_context(found)
         except InferError as error:
             raise self._refuse(str(error)) from None
+        except OSError as error:
+            raise self._refuse(
+                f"--infer-against={self._settings.against}: no work tree could be made in {tempfile.gettempdir()}: "
+                f"{error}; make room there, or set TMPDIR to a folder that has it"
+            ) from None
 
     @hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
@@ -69,5 +87,9 @@ class TwoSides:
 
     def pytest_unconfigure(self) -> None:
         """Remove what was made."""
-        self._opened.close()
-        atexit.unregister(self._opened.close)
+        self._close()
+        atexit.unregister(self._close)
+
+    def _close(self) -> None:
+        if os.getpid() == self._process:  # a process that a test forked off also comes to its end
+            self._opened.close()

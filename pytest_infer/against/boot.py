@@ -55,7 +55,7 @@ def set_paths(paths: dict[str, Any]) -> None:
 
 def introduce() -> None:
     """Say who this is: `protocol.Introduction` as JSON."""
-    version = protocol = None
+    version = protocol = trouble = None
     try:
         from importlib import metadata
 
@@ -63,9 +63,30 @@ def introduce() -> None:
         from pytest_infer.against.protocol import PROTOCOL
 
         protocol = PROTOCOL
-    except ImportError:
-        pass
-    sys.stdout.write(json.dumps({"python": sys.version.split()[0], "version": version, "protocol": protocol}))
+    except ImportError as error:
+        trouble = str(error)
+    who = {"python": sys.version.split()[0], "version": version, "protocol": protocol, "trouble": trouble}
+    sys.stdout.write(json.dumps(who))
+
+
+class Attended:
+    """A plugin of pytest's: ends a pytest that does not load pytest-infer, before it runs the whole suite."""
+
+    def pytest_configure(self, config: Any) -> None:
+        """After pytest-infer's own, which comes first."""
+        if not config.pluginmanager.hasplugin("infer-station"):
+            import pytest
+
+            raise pytest.UsageError(
+                "this side does not load pytest-infer: do its options or its ini block it (-p no:)?"
+            )
+
+
+def arguments(given: list[str]) -> list[str]:
+    """The command line as this interpreter's plugins know it: what pytest-infer added for pytest-cov needs it here."""
+    from importlib.util import find_spec
+
+    return given if find_spec("pytest_cov") else [argument for argument in given if argument != "--no-cov"]
 
 
 def main() -> None:
@@ -78,7 +99,7 @@ def main() -> None:
     sys.argv[0] = "pytest"
     import pytest
 
-    raise SystemExit(pytest.main(side["job"]["args"]))
+    raise SystemExit(pytest.main(arguments(side["job"]["args"]), plugins=[Attended()]))
 
 
 if __name__ == "__main__":

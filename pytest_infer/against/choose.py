@@ -12,15 +12,16 @@ from dataclasses import replace
 from importlib import metadata
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Final
-from urllib.parse import unquote, urlparse
+from urllib.parse import urlparse
+from urllib.request import url2pathname
 
 import msgspec
 
 from pytest_infer.against import boot
 from pytest_infer.against.git import Repository
 from pytest_infer.against.protocol import PROTOCOL, Introduction
-from pytest_infer.against.side import Side, Sides
-from pytest_infer.against.worktree import fill_lfs, link, work_tree
+from pytest_infer.against.side import Side, Sides, named_paths
+from pytest_infer.against.worktree import fill_lfs, link, link_whole, work_tree
 from pytest_infer.config import SIDE_VARIABLE
 from pytest_infer.errors import UsageError
 
@@ -51,11 +52,12 @@ def sides(
     mine = this_side(root, sys_path)
     ignored = _ignored(mine, sys_path)
     if path.is_file() and os.access(path, os.X_OK):
+        _check_no_revision(value, root, "file")
         there = replace(mine, label=value, python=str(path), own_packages=True, kept=(*mine.kept, *ignored))
         yield Sides(here=mine, there=introduced(there, sys_path))
     elif path.is_dir():
         if not (path / ".git").exists():
-            _check_no_revision(value, root)
+            _check_no_revision(value, root, "folder")
         there = _checkout(value, Path(os.path.normpath(path)), mine, root)
         yield Sides(here=mine, there=introduced(there, sys_path))
     else:
@@ -100,8 +102,11 @@ def introduced(side: Side, sys_path: tuple[str, ...]) -> Side:
             env=environment,
         )
         who = msgspec.json.decode(done.stdout, type=Introduction)
-    except (OSError, subprocess.TimeoutExpired, msgspec.MsgspecError):
-        raise UsageError(f"--infer-against={side.label}: no Python 3.11 or newer that can be used") from None
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise UsageError(f"--infer-against={side.label}: no Python 3.11 or newer that can be used: {error}") from None
+    except msgspec.MsgspecError:
+        why = (done.stderr.strip().splitlines() or ["it says something else"])[-1]
+        raise UsageError(f"--infer-against={side.label}: no Python 3.11 or newer that can be used: {why}") from None
     here = f"{mine} here speaks A/B protocol {PROTOCOL}"
     if who.version is None:
         raise UsageError(
@@ -109,7 +114,7 @@ def introduced(side: Side, sys_path: tuple[str, ...]) -> Side:
             f"{side.python} -m pip install pytest-infer=={mine}"
         )
     if who.protocol != PROTOCOL:
-        there = "no A/B protocol" if who.protocol is None else f"A/B protocol {who.protocol}"
+        there = f"no A/B protocol ({who.trouble})" if who.protocol is None else f"A/B protocol {who.protocol}"
         raise UsageError(
             f"--infer-against={side.label}: pytest-infer {who.version} there speaks {there}, pytest-infer {here}; "
             "use the same version on both sides"
@@ -121,17 +126,17 @@ def _below(base: str, paths: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted({path for path in paths if boot.within(path, base) and boot.real(path) != boot.real(base)}))
 
 
-def _ignored(side: Side, sys_path: tuple[str, ...]) -> tuple[str, ...]:
-    """Entries of `sys.path` in the checkout that git ignores, but for environments: builds, downloads."""
-    own = (entry for entry in sys_path if not any(boot.within(entry, kept) for kept in side.kept))
+def _ignored(side: Side, entries: Iterable[str]) -> tuple[str, ...]:
+    """Those of `entries` that lie in the checkout and that git ignores, but for environments: builds, downloads."""
+    own = (entry for entry in entries if not any(boot.within(entry, kept) for kept in side.kept))
     try:
         return Repository(Path(side.base)).ignored(map(boot.real, _below(side.base, own)))
     except UsageError:
         return ()
 
 
-def _check_no_revision(value: str, root: Path) -> None:
-    """Refuse the bare name of a folder that is a revision, too: whichever was meant, the other one is not."""
+def _check_no_revision(value: str, root: Path, what: str) -> None:
+    """Refuse the bare name of a file or folder that is a revision, too: whichever was meant, the other one is not."""
     if Path(value).name != value:
         return
     try:
@@ -140,7 +145,7 @@ def _check_no_revision(value: str, root: Path) -> None:
         return
     if name is not None:
         raise UsageError(
-            f"--infer-against={value} is a folder and a revision: write ./{value} for the folder, or {name} for the "
+            f"--infer-against={value} is a {what} and a revision: write ./{value} for the {what}, or {name} for the "
             "revision"
         )
 
@@ -166,27 +171,30 @@ def _revision(
     ignored: tuple[str, ...],
 ) -> Side:
     submodules = repository.submodules(commit)
-    now = repository.submodules("HEAD")
-    linked = link((*submodules, *links), repository.top, tree)
+    shared = [made for path in submodules for made in link_whole(path, repository.top, tree)]
+    other = repository.moved(commit, shared)
+    linked = link(links, repository, tree)
     short = repository.short(commit)
+    named = [path for path in _ignored(mine, filter(os.path.exists, named_paths(os.environ))) if path not in ignored]
     notes = [
-        f"submodule {path}: this checkout's, {value} has another commit of it ({submodules[path][:12]})"
-        for path in linked
-        if path in submodules and submodules[path] != now.get(path)
+        f"submodule {path}: this checkout's on both sides, {value} has another commit of it ({submodules[path][:12]})"
+        for path in other
     ]
+    notes += [f"{path}: this checkout's on both sides, git ignores it" for path in named]
+    notes += [f"{path}: not here, and so not linked" for path in links if not os.path.lexists(repository.top / path)]
     notes += [
         f"{path}: only its LFS pointer is here; to fetch it: git lfs fetch origin {short}"
         for path in fill_lfs(repository, tree)
     ]
-    shared = [str(repository.top / path) for path in linked]
+    mine_too = [str(repository.top / path) for path in (*shared, *linked)]
     # The revision has none: not to be shared in silence. Where a part of one is linked, that part is all there is.
-    unshared = [p for p in ignored if not any(boot.within(p, own) or boot.within(own, p) for own in shared)]
+    unshared = [p for p in ignored if not any(boot.within(p, own) or boot.within(own, p) for own in mine_too)]
     return replace(
         mine,
         label=value if commit.startswith(value) else f"{value} ({short})",
         moved=str(tree),
-        copies=(*_copies(mine.base), *unshared),
-        kept=tuple(sorted({*mine.kept, *shared, *unshared})),
+        copies=(*_copies(mine.base), *unshared, *(str(repository.top / path) for path in other)),
+        kept=tuple(sorted({*mine.kept, *mine_too, *unshared, *named})),
         notes=tuple(notes),
     )
 
@@ -212,7 +220,7 @@ def _copies(base: str) -> tuple[str, ...]:
     for distribution in metadata.distributions():
         text = distribution.read_text("direct_url.json")
         origin = json.loads(text) if text else {}
-        folder = unquote(urlparse(origin.get("url", "")).path)
+        folder = url2pathname(urlparse(origin.get("url", "")).path)
         if boot.within(folder, base) and not origin.get("dir_info", {}).get("editable"):
             found |= {str(distribution.locate_file(place)) for place in _places(distribution.files or ())}
     return tuple(sorted(found))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from pytest_infer.against.findings import find
 from pytest_infer.against.protocol import ABSENT, INACCURATE
 from pytest_infer.against.rounds import Plan, Round, play_alone, play_round
-from pytest_infer.errors import MeasurementError, SkippedInWorkerError
+from pytest_infer.errors import MeasurementError, SkippedInWorkerError, telling_line
 from pytest_infer.gating import FAMILY_ERROR
 from pytest_infer.result import Compared
 from pytest_infer.stats.paired import FIRST_LOOK, LOOKS, PairedRule
@@ -144,10 +144,10 @@ class Comparison:
             alone = self._alone(self._here, self._launch, plan)
         if alone.outcome == "passed":
             return (
-                f"it fails here only beside {self._there.label}, and not alone: {_first(answer.message)} (do both want "
-                "the same port, file or lock?)"
+                f"it fails here only beside {self._there.label}, and not alone: {telling_line(answer.message)} (do "
+                "both want the same port, file or lock?)"
             )
-        raise MeasurementError(f"{_first(answer.message)} (in a process of its own)\n{answer.message}")
+        raise MeasurementError(f"{telling_line(answer.message)} (in a process of its own)\n{answer.message}")
 
     def _trouble_there(self, played: Round) -> str | None:
         """What happened on the other side, which is told and fails nothing."""
@@ -169,7 +169,7 @@ class Comparison:
                 return f"on {label} it skips itself: {answer.message}"
             case _:
                 lacks = self._there.moved and any(words in answer.message for words in _LACKING)
-                return f"on {label} it fails: {_first(answer.message)}" + (_LINKS if lacks else "")
+                return f"on {label} it fails: {telling_line(answer.message)}" + (_LINKS if lacks else "")
 
     def _hopeless(self, rounds: int, spent_s: float, round_s: float) -> bool:
         """Whether the first look lies far beyond the time limit."""
@@ -191,12 +191,3 @@ def _traced(played: Round) -> tuple[str, ...]:
     """What looked on while the sides ran: coverage, a tracer. It would do so in the next round, too."""
     answers = (played.current, played.other)
     return tuple(dict.fromkeys(text for a in answers for m in a.measurements for text in m.disturbed))
-
-
-def _first(message: str) -> str:
-    """The line that says most: pytest begins those of an assertion with an E."""
-    lines = message.splitlines() or [""]
-    if lines[0].endswith("its output:"):  # a process that died before it could say anything itself
-        telling = next((line for line in reversed(lines[1:]) if "rror" in line), lines[-1])
-        return f"{lines[0]} {telling.strip()}"
-    return next((line for line in lines if line.startswith("E ")), lines[0]).lstrip("E ")

@@ -94,7 +94,7 @@ def _ratios(name: str, metric: str, rounds: Sequence[Round]) -> NDArray[np.float
     """
     found = []
     for played in rounds:
-        if ratios := played.ratios.get(name, {}).get(metric):
+        if metric == "latency" and (ratios := played.ratios.get(name)):
             found.append(round_ratio(ratios))
             continue
         mine, theirs = (_value(answer, name, metric) for answer in (played.current, played.other))

@@ -19,6 +19,12 @@ _PLAIN: Final = (
     "-c", "filter.lfs.smudge=", "-c", "filter.lfs.process=", "-c", "filter.lfs.required=false",
 )  # fmt: skip
 _GITLINK: Final = "160000"
+_OF_A_HOOK: Final = frozenset({
+    "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR", "GIT_PREFIX", "GIT_NAMESPACE", "GIT_SHALLOW_FILE", "GIT_GRAFT_FILE", "GIT_IMPLICIT_WORK_TREE",
+    "GIT_INTERNAL_SUPER_PREFIX", "GIT_QUARANTINE_PATH",
+})  # fmt: skip
+"""A git hook that runs the tests has its own index and folder in the environment (`git rev-parse --local-env-vars`)."""
 _COMMIT: Final = re.compile(r"[0-9a-f]{7,40}")
 _WHOLE: Final = 40
 _NAME: Final = re.compile(r"\w[\w./+-]*")
@@ -65,9 +71,21 @@ class Repository:
 
     def ignored(self, paths: Iterable[str]) -> tuple[str, ...]:
         """Those of `paths` that git ignores."""
-        text = "".join(f"{path}\0" for path in paths)
-        found = self._run("check-ignore", "--stdin", "-z", stdin=text).stdout if text else ""
-        return tuple(path for path in found.split("\0") if path)
+        # One by one: git gives up at the first that lies in a submodule.
+        return tuple(path for path in paths if self._run("check-ignore", "--quiet", "--", path).returncode == 0)
+
+    def tracked(self, path: str) -> tuple[str, ...]:
+        """The files that git keeps at `path` in the user's checkout, or below it."""
+        return tuple(filter(None, self._run("ls-files", "-z", "--", path).stdout.split("\0")))
+
+    def moved(self, commit: str, submodules: Iterable[str]) -> tuple[str, ...]:
+        """Those of `submodules` that are not as `commit` has them in the user's checkout: at another commit, or edited.
+
+        New files in them, which git does not know, do not count.
+        """
+        asked = [f":(literal){path}" for path in submodules]
+        listed = ("diff-index", "--name-only", "-z", "--ignore-submodules=untracked", commit, "--", *asked)
+        return tuple(filter(None, self._run(*listed).stdout.split("\0"))) if asked else ()
 
     def submodules(self, commit: str) -> dict[str, str]:
         """The submodules of a commit: path and the commit that it wants of each."""
@@ -105,28 +123,34 @@ class Repository:
         return tuple(Path(line.removeprefix("worktree ")) for line in lines if line.startswith("worktree "))
 
     def _found(self, revision: str) -> str | None:
-        found = self._run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+        if revision.startswith("-"):  # an option to git; older ones know no --end-of-options here
+            return None
+        found = self._run("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
         return None if found.returncode else found.stdout.strip()
 
     def _asked(self, *arguments: str, what: str) -> str:
         done = self._run(*arguments)
         if done.returncode:
-            said = next((line for line in done.stderr.splitlines() if line), f"git ended with status {done.returncode}")
+            said = " ".join(done.stderr.split()) or f"git ended with status {done.returncode}"
             raise UsageError(f"--infer-against: {what}: {said}")
         return done.stdout.strip()
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment variables of git's processes: in English, and no question that nobody answers."""
+        usual = {name: value for name, value in os.environ.items() if name not in _OF_A_HOOK}
+        return {"GIT_TERMINAL_PROMPT": "0", **usual, "LC_ALL": "C"}
+
     def _run(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        # A git hook that runs the tests has its own index and folder in the environment: they are not for us.
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_") or k.startswith("GIT_CONFIG")}
         try:
-            return subprocess.run(  # noqa: S603 - the arguments are ours, and a revision behind --end-of-options
+            return subprocess.run(  # noqa: S603 - the arguments are ours, and a revision that is no option
                 ["git", "-C", str(self.top), *arguments],  # noqa: S607 - git is found as the shell finds it
                 input=stdin,
                 capture_output=True,
-                text=True,
+                encoding="utf-8",
                 errors="surrogateescape",
                 check=False,
-                env=environment | {"LC_ALL": "C"},
+                env=self.environment,
             )
         except FileNotFoundError:
             raise UsageError("--infer-against: a revision needs git, which is not installed") from None

@@ -12,10 +12,11 @@ from typing import Any, Final
 
 import msgspec
 
+from pytest_infer.measure import protocol
 from pytest_infer.measure.protocol import Answer, Job
 
-PROTOCOL: Final = 2
-"""Raised with every change of these messages; two sides that don't agree say so before a test runs."""
+PROTOCOL: Final = f"3.{protocol.PROTOCOL}"
+"""Raised with every change of these messages, or of the answers in them; two sides that don't agree say so at once."""
 
 ABSENT: Final = "absent"
 INACCURATE: Final = "inaccurate"
@@ -73,22 +74,20 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True, tag="ready"):
         workload: its identity in plain values.
         model_digest: content of the model, where there is a file.
         environment: versions and the like, see `device.environment`.
+        pid: the process that it is, which a wrapper around its interpreter is not.
     """
 
     name: str
     workload: dict[str, Any]
     model_digest: str | None
     environment: dict[str, str]
+    pid: int = 0
 
 
 class Ran(msgspec.Struct, frozen=True, kw_only=True, tag="ran"):
-    """What a warm-up or a block took.
+    """What a call took in a warm-up or a block, in the median."""
 
-    Attributes:
-        median_ns: of the block's calls, by series: `latency`, and `device` where a GPU told.
-    """
-
-    median_ns: dict[str, float]
+    median_ns: float
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True, tag="done"):
@@ -105,8 +104,12 @@ class Done(msgspec.Struct, frozen=True, kw_only=True, tag="done"):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Introduction:
-    """What an interpreter says of itself before anything is compared (`boot.py`); None for what it has not."""
+    """What an interpreter says of itself before anything is compared (`boot.py`); None for what it has not.
+
+    `trouble` is why it has none; older versions, whose protocols are numbers, don't say.
+    """
 
     python: str
     version: str | None
-    protocol: int | None
+    protocol: str | int | None
+    trouble: str | None = None

@@ -56,7 +56,7 @@ class Round:
     Attributes:
         current, other: how the test ended on each side.
         points: where both sides stood ready together, by name: first the current one.
-        ratios: by name and series, the log of the current side's time over the other's of each ABBA quadruple.
+        ratios: by name, the log of the current side's latency over the other's of each ABBA quadruple.
         single: the measurements that the other side alone has.
         disturbed: why this round is not to be believed.
         start_s: how long it took until both were ready first.
@@ -66,7 +66,7 @@ class Round:
     current: Answer
     other: Answer
     points: dict[str, tuple[Ready, Ready]]
-    ratios: dict[str, dict[str, list[float]]]
+    ratios: dict[str, list[float]]
     single: tuple[str, ...]
     disturbed: tuple[str, ...]
     start_s: float
@@ -80,7 +80,7 @@ class _Game:
         self._current, self._other, self._plan = current, other, plan
         self._order = (other, current) if plan.swapped else (current, other)
         self.points: dict[str, tuple[Ready, Ready]] = {}
-        self.ratios: dict[str, dict[str, list[float]]] = {}
+        self.ratios: dict[str, list[float]] = {}
         self.single: list[str] = []
 
     def play(self) -> None:
@@ -113,23 +113,17 @@ class _Game:
             for side in sides:
                 side.arrive()
 
-    def _interleaved(self) -> dict[str, list[float]]:
+    def _interleaved(self) -> list[float]:
         """ABBA blocks of both sides, each as long on both as `BLOCK_NS` needs on the faster one."""
         typical_ns = sorted(max(1.0, side.warm_up()) for side in self._order)
         count = max(1, min(math.ceil(BLOCK_NS / typical_ns[0]), int(LONGEST_BLOCK_NS / typical_ns[1])))
         first, second = self._order
-        found: dict[str, list[float]] = {}
+        found: list[float] = []
         begun, quadruples, elapsed = time.monotonic(), 0, 0.0
         while not quadruples or elapsed + elapsed / quadruples / 2 < self._plan.measure_s:
             blocks = [(side, side.run(count)) for side in (first, second, second, first)]
-            for series in blocks[0][1]:
-                logs = [
-                    (math.log(ran[series]) if side is self._current else -math.log(ran[series]))
-                    for side, ran in blocks
-                    if ran.get(series, 0.0) > 0
-                ]
-                if len(logs) == len(blocks):
-                    found.setdefault(series, []).append(sum(logs) / 2)
+            if all(ns > 0 for _, ns in blocks):  # a clock may be too coarse for a callable that does nothing
+                found.append(sum(math.log(ns) if side is self._current else -math.log(ns) for side, ns in blocks) / 2)
             quadruples, elapsed = quadruples + 1, time.monotonic() - begun
         return found
 

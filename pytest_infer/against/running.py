@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import random
+import secrets
 import signal
 from typing import TYPE_CHECKING, Final
 
@@ -38,6 +38,7 @@ class RunningSide:
     def __init__(self, process: WorkerProcess) -> None:
         """Speak with `process`."""
         self._process = process
+        self._stoppable: int | None = None
         self.at: Ready | Done | None = None
         """Where it stands: at a measurement, or behind its test."""
 
@@ -56,6 +57,7 @@ class RunningSide:
         """
         self.at = msgspec.json.decode(self._heard(), type=Ready | Done)
         if isinstance(self.at, Ready):
+            self._stoppable = self._process.member(self.at.pid)
             self._hold()
         return self.at
 
@@ -65,10 +67,10 @@ class RunningSide:
         Raises:
             SideLostError: it died or hung.
         """
-        return self._ran(Warm())["latency"]
+        return self._ran(Warm())
 
-    def run(self, iterations: int) -> dict[str, float]:
-        """Run one block; the median of its calls by series, ns.
+    def run(self, iterations: int) -> float:
+        """Run one block; the median of its calls, ns.
 
         Raises:
             SideLostError: it died or hung.
@@ -87,7 +89,7 @@ class RunningSide:
         self._process.wait()
         return self.at
 
-    def _ran(self, told: Warm | Run) -> dict[str, float]:
+    def _ran(self, told: Warm | Run) -> float:
         self._continue()
         self._process.send(msgspec.json.encode(told))
         ran = msgspec.json.decode(self._heard(), type=Ran)
@@ -104,14 +106,14 @@ class RunningSide:
     # A process that waits may still spin: OpenMP's threads do so for up to 200 ms after their last work.
 
     def _hold(self) -> None:
-        if self._process.guarded:
+        if self._stoppable is not None:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(self._process.pid, signal.SIGSTOP)
+                os.kill(self._stoppable, signal.SIGSTOP)
 
     def _continue(self) -> None:
-        if self._process.guarded:
+        if self._stoppable is not None:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(self._process.pid, signal.SIGCONT)
+                os.kill(self._stoppable, signal.SIGCONT)
 
 
 @contextlib.contextmanager
@@ -140,7 +142,7 @@ def running_side(
     environment = side.environment(os.environ, launch.sys_path)
     # The size of the environment shifts the stack, and so speed (Mytkowicz et al. 2009, "Producing wrong data without
     # doing anything obviously wrong!"). The sides' paths differ in length: let that be noise of rounds, not a bias.
-    environment["PYTEST_INFER_PADDING"] = "x" * random.randrange(_PADDING)  # noqa: S311 - no secret
+    environment["PYTEST_INFER_PADDING"] = "x" * secrets.randbelow(_PADDING)  # not `random`: its state is the user's
     with worker_process(
         [side.python, "-P", boot.__file__],
         job,

@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 
 _SHARED: Final = re.compile("CACHE|^(HOME|TMPDIR|TEMP|TMP)$")
 """Environment variables that name a place for files which belong to neither side, wherever it lies."""
+_WORDS: Final = frozenset({"-k", "-m", "-n", "-o", "-p", "-r", "-W"})
+"""Options of pytest and xdist whose value behind a space is no path, whatever is called like it."""
+
+
+def named_paths(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The absolute paths that environment variables name, alone or in a list, and that follow a side's checkout."""
+    values = (value for name, value in environ.items() if not _SHARED.search(name))
+    return tuple(dict.fromkeys(p for value in values for p in value.split(os.pathsep) if os.path.isabs(p)))  # noqa: PTH117 - any text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +72,7 @@ class Side:
         if not within(str(cwd), self.base):
             arguments = tuple(self._absolute(*two, cwd) for two in pairwise(("", *arguments)))
         bases = "|".join(re.escape(name) for name in dict.fromkeys((self.base, real(self.base))))
-        found = re.compile(rf"(^-[A-Za-z]|^|[=:,;])((?:{bases})(?=$|[/:,;])[^:,;]*)")
+        found = re.compile(rf"(^-[A-Za-z]|^|[=:,;])((?:{bases})(?=$|[/\\:,;])[^:,;]*)")
         return tuple(found.sub(lambda match: match[1] + self.path(match[2]), argument) for argument in arguments)
 
     def paths(self, sys_path: tuple[str, ...]) -> Paths:
@@ -101,7 +109,7 @@ class Side:
         option, equals, text = argument.rpartition("=") if argument.startswith("-") else ("", "", argument)
         name = text.partition("::")[0]
         path = os.path.normpath(cwd / name)
-        word = before.startswith("-") and os.sep not in argument  # `-k repo`
+        word = before in _WORDS and os.sep not in argument  # `-k repo`
         if not name or word or not within(path, self.base) or not os.path.exists(path):  # noqa: PTH110 - any text
             return argument
         return option + equals + path + text[len(name) :]

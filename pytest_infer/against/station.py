@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import queue
 import statistics
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
+import pluggy
 
 from pytest_infer.against.boot import inside, moved, real, within
 from pytest_infer.against.protocol import ABSENT, Done, Ran, Ready, Run, SideJob, Stop, Warm
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
     import pytest
 
     from pytest_infer.measure.loop import Clock, TimeBlock
+
+hookimpl = pluggy.HookimplMarker("pytest")
 
 _NOTHING_RAN: Final = frozenset({4, 5})
 """Exit statuses of pytest: no such test, or none that its options leave."""
@@ -43,6 +48,7 @@ class Station(Line):
         self._paths = msgspec.to_builtins(side.paths)
         self._uncollected: list[str] = []
         self._answered = False
+        self._test = side.job.target.partition("::")[2]
         self.first = side.first
         """Whether this is a comparison's first round: later ones need not check and tell the same again."""
         super().__init__(side.job)
@@ -66,6 +72,7 @@ class Station(Line):
             workload=workload,
             model_digest=model_digest,
             environment=software() if self.first else {},
+            pid=os.getpid(),
         )
         blocks: list[tuple[int, ...]] = []
         warmed: list[int] = []
@@ -79,16 +86,26 @@ class Station(Line):
                 else:
                     times = block(run, clock, told.iterations)
                     blocks.append(tuple(times[:: 1 + len(times) // _KEPT]))
-                self._say(Ran(median_ns={"latency": statistics.median(times)}))
+                self._say(Ran(median_ns=statistics.median(times)))
             if not blocks:  # nobody compares this one; the test still gets its measurement
                 blocks = [tuple(block(run, clock, FEWEST_BLOCKS))]
         return Timings(blocks_ns=tuple(blocks), warmup=len(warmed), settled=settled)
 
     def answer(self, answer: Answer) -> None:
-        """Tell how the test ended."""
+        """Tell how the test ended; a forked copy of this process tells nothing."""
+        if self._connection.closed:
+            return
         self._answered = True
         # Only now: what is measured may import in its first call.
         self._say(Done(answer=answer, strays=strays(self._paths, sys.modules.items()) if self.first else ()))
+
+    @hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        """Keep the one test: to pytest a name without parameters is that of all tests which have some."""
+        others = [item for item in items if item.nodeid.partition("::")[2] != self._test]
+        if others:
+            items[:] = [item for item in items if item not in others]
+            config.hook.pytest_deselected(items=others)
 
     def pytest_collectreport(self, report: Any) -> None:
         """Note why a file could not be collected."""
@@ -132,13 +149,24 @@ def open_station(text: str, config: pytest.Config) -> Station:
 
 def strays(paths: dict[str, Any], modules: Iterable[tuple[str, Any]]) -> tuple[str, ...]:
     """Modules that come from where this side is not: from the user's own checkout, or from a copy of it."""
-    if not paths["moved"]:
+    tree = paths["moved"]
+    if not tree:
         return ()
     found = []
     for name, module in list(modules):
         file = getattr(module, "__file__", None)
-        if not isinstance(file, str) or inside(real(file), real(paths["moved"])) or name in _OURS:
+        if not isinstance(file, str) or inside(real(file), real(tree)) or name in _OURS:
             continue
-        if moved(file, paths) != file or any(within(file, copy) for copy in paths["copies"]):
+        copied = any(within(file, copy) for copy in paths["copies"])
+        copied = copied or (_has_package(tree, name.partition(".")[0]) and not inside(file, tree))
+        if copied or moved(file, paths) != file:
             found.append(f"{name} ({file})")
     return (*found[:_TOLD_STRAYS], *(["..."] if len(found) > _TOLD_STRAYS else []))
+
+
+@functools.cache
+def _has_package(tree: str, name: str) -> bool:
+    """Whether a package of that name is in a checkout, in one of the usual two places."""
+    return name not in sys.stdlib_module_names and any(
+        Path(tree, at, name, "__init__.py").is_file() for at in ("", "src")
+    )

@@ -7,19 +7,23 @@ import hashlib
 import os
 import shutil
 import tempfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 import filelock
 
+from pytest_infer.measure.guard import guard
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from pytest_infer.against.git import Repository
 
 _PREFIX: Final = "pytest-infer-against-"
 _LOCK: Final = "owner.lock"
 """Held by whoever needs the work tree: an operating-system lock, so a killed process holds none."""
+_TIDY: Final = 'git -C "$1" worktree remove --force --force "$2"; rm -rf -- "$3"'
+"""What is done behind a run that was killed; where the guard was killed, too, the next run does it."""
 _POINTER: Final = b"version https://git-lfs.github.com/spec/"
 _POINTER_SIZE: Final = 1024
 
@@ -34,8 +38,9 @@ def work_tree(repository: Repository, commit: str) -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX)).resolve()
     tree = folder / repository.top.name
     lock = filelock.FileLock(folder / _LOCK)
+    behind = (_TIDY, str(repository.top), str(tree), str(folder))
     try:
-        with lock:
+        with lock, guard(*behind, environment=repository.environment):
             try:
                 repository.add_work_tree(tree, commit)
                 yield tree
@@ -56,18 +61,24 @@ def remove_leftovers(repository: Repository) -> None:
         shutil.rmtree(tree.parent, ignore_errors=True)
 
 
-def link(paths: tuple[str, ...], base: Path, tree: Path) -> tuple[str, ...]:
-    """Link what is in the user's checkout and not in the tree (or an empty folder there); the paths that were."""
-    linked = []
-    for relative in paths:
-        source, target = base / relative, tree / relative
-        if target.is_dir() and not target.is_symlink() and not any(target.iterdir()):
-            target.rmdir()  # where a submodule belongs
-        if source.exists() and not os.path.lexists(target):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.symlink_to(source, target_is_directory=source.is_dir())
-            linked.append(relative)
-    return tuple(linked)
+def link(paths: Iterable[str], repository: Repository, tree: Path) -> tuple[str, ...]:
+    """Link from the tree to what git does not keep at `paths` in the user's checkout, or below; the paths that were.
+
+    Of a folder in which git keeps some files, a `.gitkeep` for example, the others are linked one by one.
+    """
+    return tuple(made for path in paths for made in _link(path, repository.tracked(path), repository.top, tree))
+
+
+def link_whole(relative: str, top: Path, tree: Path) -> tuple[str, ...]:
+    """Link one path to the user's, where the tree has nothing there, or an empty folder; the path, if it was."""
+    source, target = top / relative, tree / relative
+    with contextlib.suppress(OSError):
+        target.rmdir()  # where a submodule belongs
+    if not source.exists() or os.path.lexists(target):
+        return ()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.symlink_to(source, target_is_directory=source.is_dir())
+    return (relative,)
 
 
 def fill_lfs(repository: Repository, tree: Path) -> tuple[str, ...]:
@@ -85,6 +96,16 @@ def fill_lfs(repository: Repository, tree: Path) -> tuple[str, ...]:
         else:
             missing.append(relative)
     return tuple(missing)
+
+
+def _link(relative: str, tracked: Iterable[str], top: Path, tree: Path) -> tuple[str, ...]:
+    """The same of one path; `tracked` are the files that git keeps there or below."""
+    if not (kept := [name for name in map(PurePosixPath, tracked) if name.is_relative_to(relative)]):
+        return link_whole(relative, top, tree)
+    if not (top / relative).is_dir() or (tree / relative).is_symlink():
+        return ()
+    children = (Path(relative, child.name).as_posix() for child in sorted((top / relative).iterdir()))
+    return tuple(made for child in children for made in _link(child, map(str, kept), top, tree))
 
 
 def _owned(folder: Path) -> bool:

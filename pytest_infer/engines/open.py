@@ -152,7 +152,7 @@ def _open(
     begun = time.perf_counter()
     loaded = backend.load(build, plan)
     load_ms = (time.perf_counter() - begun) * 1e3
-    costs = {"build": plan.build_s, "load": load_ms, "engine_size": plan.size_mb}
+    costs = {"load": load_ms, "engine_size": plan.size_mb} | ({} if plan.cached else {"build": plan.build_s})
     return _engine(loaded, request, build, costs, finish(), known)
 
 
@@ -183,7 +183,8 @@ def _compiled(backend: CompilingBackend, request: EngineRequest, around: Surroun
     finish = around.memory()
     begun = time.perf_counter()
     loaded = backend.compile(build)
-    costs = {"build": time.perf_counter() - begun}
+    # Otherwise a library's own cache may have had a part in it.
+    costs = {"build": time.perf_counter() - begun} if request.fresh_build else {}
     known = of_object(model_digest(model) if isinstance(model, Path) else None, precision)
     return _engine(loaded, request, build, costs, finish(), known)
 

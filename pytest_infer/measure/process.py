@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from pytest_infer.errors import MeasurementError
+from pytest_infer.measure.guard import guard
 from pytest_infer.measure.phases import last_words
 
 if TYPE_CHECKING:
@@ -44,12 +45,10 @@ class Contact:
 class WorkerProcess:
     """A worker that was started. It connects in its own time: the first `receive` waits for that."""
 
-    def __init__(
-        self, process: subprocess.Popen[bytes], listener: Listener, output: str, timeout_s: float, *, guarded: bool
-    ) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], listener: Listener, output: str, timeout_s: float) -> None:
         """Speak with `process`, whose output goes to the file `output`; it has `timeout_s` for each message."""
-        self.guarded = guarded
-        """Whether it ends with this process even while it is stopped, so that it may be."""
+        self.guarded = False
+        """Whether it ends with this process even while it is stopped."""
         self._process = process
         self._output = output
         self._timeout_s = timeout_s
@@ -59,10 +58,13 @@ class WorkerProcess:
         self._accepting = threading.Thread(target=self._accept, args=(listener,), daemon=True)
         self._accepting.start()
 
-    @property
-    def pid(self) -> int:
-        """Its process id."""
-        return self._process.pid
+    def member(self, pid: int) -> int | None:
+        """`pid`, if it may be stopped: it is one of this worker's processes, and ends with this process even then."""
+        if not self.guarded:
+            return None
+        with contextlib.suppress(OSError):
+            return pid if os.getpgid(pid) == self._process.pid else None
+        return None
 
     def output(self) -> str:
         """What it has printed so far."""
@@ -140,31 +142,6 @@ class WorkerProcess:
         return f"{what}; its output:\n{words}" if words else what
 
 
-@contextlib.contextmanager
-def _guarded(pid: int) -> Iterator[bool]:
-    """While the body runs: a shell that ends the worker and all that it started as soon as this process is gone.
-
-    The worker itself does not see that while it is stopped or hangs in C code, and what it started never does. False
-    where there is no shell: its own watch has to do.
-    """
-    try:
-        guard = subprocess.Popen(  # noqa: S603 - a number is all that varies
-            ["/bin/sh", "-c", f"read -r line; kill -KILL -{pid}"],
-            stdin=subprocess.PIPE,  # held by nobody else: it ends with this process
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-    except OSError:
-        yield False
-        return
-    with guard:
-        try:
-            yield True
-        finally:
-            guard.kill()
-
-
 def _untraced(environment: Mapping[str, str]) -> dict[str, str]:
     """The environment without what lets coverage run in each process that this one starts."""
     return {
@@ -207,9 +184,11 @@ def worker_process(
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-            with _guarded(process.pid) as guarded:
-                worker = WorkerProcess(process, listener, output.name, timeout_s, guarded=guarded)
-                try:
+            worker = WorkerProcess(process, listener, output.name, timeout_s)
+            try:
+                # A worker sees that its parent is gone, but not while it is stopped or hangs in C code; what it started
+                # never does.
+                with guard('kill -KILL "-$1"; rm -rf -- "$2"', str(process.pid), folder) as worker.guarded:
                     yield worker
-                finally:
-                    worker.end()
+            finally:
+                worker.end()

@@ -85,8 +85,14 @@ class Suite(Checkout):
 
     def run(self, *arguments: str, cwd: Path | None = None, timeout: float = 300) -> subprocess.CompletedProcess[str]:
         """Run pytest in a process of its own."""
+        return self.run_bare(*ARGUMENTS, *arguments, cwd=cwd, timeout=timeout)
+
+    def run_bare(
+        self, *arguments: str, cwd: Path | None = None, timeout: float = 300
+    ) -> subprocess.CompletedProcess[str]:
+        """Run pytest in a process of its own with these arguments alone."""
         return subprocess.run(
-            [sys.executable, "-m", "pytest", *ARGUMENTS, *arguments],
+            [sys.executable, "-m", "pytest", *arguments],
             cwd=cwd or self.path,
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -108,8 +109,8 @@ def test_an_environment_is_no_checkout(checkout: Checkout, tmp_path: Path) -> No
         ("hello", "no Python 3.11 or newer that can be used"),
         (json.dumps({"python": "3.12.1", "version": None, "protocol": None}), "has no pytest-infer; install it there"),
         (
-            json.dumps({"python": "3.12.1", "version": "0.0.9", "protocol": None}),
-            "pytest-infer 0.0.9 there speaks no A/B protocol, pytest-infer",
+            json.dumps({"python": "3.12.1", "version": "0.0.9", "protocol": None, "trouble": "No module named 'x'"}),
+            r"pytest-infer 0.0.9 there speaks no A/B protocol \(No module named 'x'\), pytest-infer",
         ),
         (
             json.dumps({"python": "3.12.1", "version": "9.0", "protocol": 99}),
@@ -136,6 +137,14 @@ def test_a_revision_with_a_plugin_of_its_own(checkout: Checkout) -> None:
         with pytest.raises(UsageError, match="there speaks no A/B protocol"), opened("HEAD", checkout, sys_path=paths):
             pass
     assert len(checkout.git("worktree", "list").splitlines()) == 1
+
+
+def test_an_interpreter_that_fails_says_why(checkout: Checkout, tmp_path: Path) -> None:
+    """The last that it said."""
+    value = interpreter(tmp_path / "python", "")
+    Path(value).write_text("#!/bin/sh\necho 'ImportError: libpython3.so' >&2\nexit 1\n")
+    with pytest.raises(UsageError, match=r"can be used: ImportError: libpython3\.so$"), opened(value, checkout):
+        pass
 
 
 @pytest.mark.parametrize("alias", [False, True], ids=["by its name", "by a link"])
@@ -194,22 +203,45 @@ def test_a_folder_that_is_called_like_a_revision(checkout: Checkout, tmp_path: P
         assert found.there.moved == str(checkout.path / "topic")
     with sides("main", cwd=checkout.path, root=tmp_path, sys_path=()) as found:  # no repository
         assert found.there.moved == str(checkout.path / "main")
+    (checkout.path / "main").rmdir()
+    interpreter(checkout.path / "main", "no interpreter at all")
+    told = "--infer-against=main is a file and a revision: write ./main for the file"
+    with pytest.raises(UsageError, match=told), opened("main", checkout):
+        pass
 
 
 def test_links(checkout: Checkout) -> None:
-    """Paths of the ini key lead to the user's files, and their modules are no strays."""
+    """Paths of the ini key lead to the user's files, and their modules are no strays; one that is not there is told."""
     checkout.write(".gitignore", "models/\n")
     (checkout.path / "models").mkdir()
     checkout.commit()
-    with opened("HEAD", checkout, "models") as found:
+    with opened("HEAD", checkout, "models", "nowhere") as found:
         assert (Path(found.there.moved) / "models").is_symlink()
         assert str(checkout.path / "models") in found.there.kept
+        assert found.there.notes == ("nowhere: not here, and so not linked",)
     with pytest.raises(UsageError, match=r"infer_against_links: .* is not inside"), opened("HEAD", checkout, "../x"):
         pass
 
 
+def test_what_variables_name_and_git_ignores_stays(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A library to load, a download: the revision has none, and without it would run otherwise. It is told."""
+    checkout.write(".gitignore", "build/\n")
+    checkout.write("build/lib.so", "")
+    checkout.write("data/number", "")
+    checkout.commit()
+    monkeypatch.setenv("LD_PRELOAD", f"/usr/lib/other.so:{checkout.path}/build/lib.so")
+    monkeypatch.setenv("DATA_DIR", str(checkout.path / "data"))
+    monkeypatch.setenv("OUT_DIR", str(checkout.path / "build" / "not-yet"))
+    with opened("HEAD", checkout) as found:
+        there = found.there.environment(os.environ, ())
+        assert there["LD_PRELOAD"] == os.environ["LD_PRELOAD"]
+        assert there["DATA_DIR"] == str(Path(found.there.moved) / "data")
+        assert there["OUT_DIR"] == str(Path(found.there.moved) / "build" / "not-yet")
+        assert found.there.notes == (f"{checkout.path}/build/lib.so: this checkout's on both sides, git ignores it",)
+
+
 def test_submodules_are_linked_and_told(checkout: Checkout, tmp_path: Path) -> None:
-    """As the user has them; where the revision wants another commit, that is a note."""
+    """As the user has them; where the revision has another commit, or they were edited, their modules are strays."""
     library = type(checkout)(tmp_path / "library")
     library.write("lib.py", "")
     library.commit()
@@ -225,10 +257,14 @@ def test_submodules_are_linked_and_told(checkout: Checkout, tmp_path: Path) -> N
     checkout.commit()
     with opened("HEAD", checkout) as found:
         assert found.there.notes == ()
+        assert str(inner) not in found.there.copies
         assert (Path(found.there.moved) / "lib" / "lib.py").exists()
-    with opened(first, checkout) as found:
-        (note,) = found.there.notes
-        assert note.startswith("submodule lib: this checkout's, ")
+    for edited, revision in ((False, first), (True, "HEAD")):
+        (inner / "lib.py").write_text("EDITED = 1\n" if edited else "")
+        with opened(revision, checkout) as found:
+            (note,) = found.there.notes
+            assert note.startswith("submodule lib: this checkout's on both sides, ")
+            assert str(inner) in found.there.copies
     assert checkout.git("submodule", "status").split()[1] == "lib"
 
 

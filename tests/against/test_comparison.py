@@ -58,7 +58,7 @@ def round_of(ratio: float = 0.0, *, names: Sequence[str] = ("",), **given: Any) 
         "current": answer,
         "other": answer,
         "points": {name: (ready(name), ready(name)) for name in names},
-        "ratios": {name: {"latency": [ratio, ratio]} for name in names},
+        "ratios": {name: [ratio, ratio] for name in names},
         "single": (),
         "disturbed": (),
         "start_s": 1.0,
@@ -281,7 +281,7 @@ def test_measurements_are_judged_by_name() -> None:
 
     def play(number: int) -> Round:
         quiet, noisy = WOBBLE[number % 8], 10 * WOBBLE[number % 8] + 0.01
-        return round_of(names=("quiet", "noisy"), ratios={"quiet": {"latency": [quiet]}, "noisy": {"latency": [noisy]}})
+        return round_of(names=("quiet", "noisy"), ratios={"quiet": [quiet], "noisy": [noisy]})
 
     table = Table(play)
     compared = table.compare(["quiet", "noisy", "new"])

@@ -51,14 +51,14 @@ class FakeSide:
         self._log.append(f"{self._label} warms up")
         return self._ns
 
-    def run(self, iterations: int) -> dict[str, float]:
+    def run(self, iterations: int) -> float:
         """One block."""
         if self.dies_after is not None and len(self.blocks) >= self.dies_after:
             self.at = Done(answer=Answer(outcome="failed", message="killed"))
             raise SideLostError
         self.blocks.append(iterations)
         self._log.append(f"{self._label} runs")
-        return {"latency": self._ns}
+        return self._ns
 
 
 def play(
@@ -89,7 +89,7 @@ def test_blocks_alternate() -> None:
 def test_slower_is_positive(swapped: bool) -> None:  # noqa: FBT001 - a parameter
     """Whoever begins."""
     game, _, _ = play(["x"], ["x"], ns=(1.1e6, 1e6), swapped=swapped)
-    assert game.ratios["x"]["latency"] == [pytest.approx(math.log(1.1))]
+    assert game.ratios["x"] == [pytest.approx(math.log(1.1))]
 
 
 def test_a_block_is_long_enough_on_the_faster_side() -> None:
@@ -130,13 +130,15 @@ def test_another_order_is_no_measurement_of_one_side_alone() -> None:
 class FakeProcess:
     """A side's process that says these messages, and then is silent for good."""
 
-    guarded = False  # pid 0 would be this very process group
-
     def __init__(self, *messages: Ready | Done) -> None:
         """Say them."""
         self._messages = [msgspec.json.encode(message) for message in messages]
         self.told: list[bytes] = []
         self.waited = False
+
+    def member(self, pid: int) -> int | None:
+        """Nothing to stop: there is no process."""
+        return None if pid == 0 else pid
 
     def send(self, content: bytes) -> None:
         """Be told something."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 import pytest_infer
+from tests.against.conftest import SHORT
 
 if TYPE_CHECKING:
     from tests.against.conftest import Suite
@@ -128,6 +129,11 @@ ONE_SIDED: Final = {
         "@pytest.mark.parametrize('p', ['b'])\ndef test_several(infer_engine, p): infer_engine()",
         "has no such test",
     ),
+    "test_once": (
+        "@pytest.mark.parametrize('p', ['a', 'b'])\ndef test_once(infer_engine, p): infer_engine()",
+        "def test_once(infer_engine): infer_engine()",
+        "has no such test",
+    ),
 }
 """By test: its code in the revision, its code now, and what is told of the revision."""
 HEAD: Final = "import os\n\nimport pytest\n\npytestmark = pytest.mark.infer(model=lambda: 6.0)\n\n\n"
@@ -213,6 +219,22 @@ def test_an_interpreter_without_the_plugin(suite: Suite, tmp_path: Path) -> None
     (line,) = [line for line in done.stderr.splitlines() if line]
     assert "has no pytest-infer; install it there: " in line
     assert "test_it" not in done.stdout
+
+
+def test_a_revision_without_the_plugin(suite: Suite) -> None:
+    """One whose own files do not load it would run its whole suite in the place of one test: that is told instead."""
+    suite.write("pytest.ini", "[pytest]\n")
+    suite.write("conftest.py", "")
+    suite.write("test_it.py", "from pathlib import Path\n\ndef test_it():\n    Path(__file__ + '.ran').touch()\n")
+    suite.commit()
+    suite.write("conftest.py", f"pytest_plugins = ['pytest_infer.plugin']\n{SHORT}")
+    suite.write("pytest.ini", "[pytest]\ninfer_against = HEAD\ninfer_time = 0.01\ninfer_report = report.json\n")
+    suite.write("test_it.py", "import pytest\n\n@pytest.mark.infer(model=dict)\ndef test_it(infer_engine): pass\n")
+    done = suite.run_bare()
+    assert done.returncode == 0, done.stdout + done.stderr
+    (reason,) = suite.results()["test_it"].reasons
+    assert "ended with exit status 4" in reason
+    assert "this side does not load pytest-infer" in reason
 
 
 def test_another_interpreter(suite: Suite, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 from dataclasses import replace
@@ -11,7 +12,7 @@ from types import ModuleType, SimpleNamespace
 import msgspec
 import pytest
 
-from pytest_infer.against.boot import moved, set_paths
+from pytest_infer.against.boot import arguments, moved, set_paths
 from pytest_infer.against.side import Side, Sides
 from pytest_infer.against.station import strays
 
@@ -107,6 +108,8 @@ def test_arguments_given_outside_the_checkout_move(linked: Side, tmp_path: Path)
         *("repo/no", "-k", "repo", ".."),
     )
     assert linked.arguments(("src",), data / "repo") == ("src",)
+    behind = ("--infer-against=HEAD", "repo", "-q", "repo", "--ignore", "repo")
+    assert linked.arguments(behind, data) == (*behind[:1], tree, "-q", tree, "--ignore", tree)
 
 
 def test_the_same_interpreter_gets_the_whole_path() -> None:
@@ -200,6 +203,33 @@ def test_modules_of_the_wrong_side_are_told() -> None:
     told = strays(msgspec.to_builtins(THERE.paths(())), modules)
     assert [text.split()[0] for text in told] == ["leaked", "copied"]
     assert strays(msgspec.to_builtins(HERE.paths(())), modules) == ()
+
+
+def test_installed_packages_that_the_side_has_itself_are_told(tmp_path: Path) -> None:
+    """Whoever installed them, and from where: the side's own package is not what ran. Linked ones are its own."""
+    for package in ("mine", "src/deep", "linked", "json"):
+        (tmp_path / "tree" / package).mkdir(parents=True)
+        (tmp_path / "tree" / package / "__init__.py").touch()
+    paths = {"base": "/home/me/repo", "moved": str(tmp_path / "tree"), "kept": [], "copies": []}
+    files = {
+        "mine.code": "/site/mine/code.py",
+        "deep": "/site/deep/__init__.py",
+        "other": "/site/other.py",
+        "json": "/usr/lib/python3/json/__init__.py",
+        "linked": str(tmp_path / "tree" / "linked" / "__init__.py"),
+    }
+    (tmp_path / "tree" / "linked" / "__init__.py").unlink()
+    (tmp_path / "tree" / "linked" / "__init__.py").symlink_to(__file__)
+    told = strays(paths, [(name, SimpleNamespace(__file__=file)) for name, file in files.items()])
+    assert [text.split()[0] for text in told] == ["mine.code", "deep"]
+
+
+def test_a_plugin_that_the_side_lacks_needs_no_argument(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What pytest-infer itself adds for pytest-cov is unknown where that is not installed."""
+    given = ["-q", "--no-cov", "test_it.py"]
+    for found, there in ((object(), given), (None, ["-q", "test_it.py"])):
+        monkeypatch.setattr(importlib.util, "find_spec", lambda _, found=found: found)
+        assert arguments(given) == there
 
 
 def test_many_strays_are_cut_short() -> None:

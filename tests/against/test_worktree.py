@@ -93,6 +93,16 @@ def test_hooks_and_a_hooks_environment_do_nothing(checkout: Checkout, monkeypatc
     assert not index.exists()
 
 
+def test_git_is_asked_as_the_user_would(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How to reach a server stays (a partial clone fetches what it lacks); nothing waits for an answer from nobody."""
+    monkeypatch.setenv("GIT_SSH_COMMAND", "ssh -i key")
+    monkeypatch.setenv("GIT_PREFIX", "sub/")
+    environment = Repository(checkout.path).environment
+    assert environment["GIT_SSH_COMMAND"] == "ssh -i key"
+    assert environment["GIT_TERMINAL_PROMPT"] == "0"
+    assert "GIT_PREFIX" not in environment
+
+
 def test_lfs_files_are_as_the_user_has_them(checkout: Checkout) -> None:
     """From git LFS's own store, or from the user's file where that is the same; the others are told as missing."""
     contents = {"stored.bin": b"in the store", "mine.bin": b"as I have it", "away.bin": b"nowhere here"}
@@ -118,17 +128,35 @@ def test_lfs_files_are_as_the_user_has_them(checkout: Checkout) -> None:
 
 def test_links_lead_to_the_users_files(checkout: Checkout) -> None:
     """What git does not have: linked where the revision has nothing, or an empty folder; never over its files."""
-    (checkout.path / "models").mkdir()
-    (checkout.path / "models" / "big.onnx").write_text("downloaded")
+    checkout.write("models/big.onnx", "downloaded")
     with work_tree(Repository(checkout.path), "HEAD") as tree:
         (tree / "submodule").mkdir()
         (checkout.path / "submodule").mkdir()
         asked = ("models/big.onnx", "submodule", "code.py", "nowhere")
-        assert link(asked, checkout.path, tree) == ("models/big.onnx", "submodule")
+        assert link(asked, Repository(checkout.path), tree) == ("models/big.onnx", "submodule")
         assert (tree / "models" / "big.onnx").read_text() == "downloaded"
         assert (tree / "submodule").is_symlink()
         assert not (tree / "code.py").is_symlink()
     assert (checkout.path / "models" / "big.onnx").read_text() == "downloaded", "the link went, not what it led to"
+
+
+def test_a_folder_of_which_git_keeps_a_part_is_linked_file_by_file(checkout: Checkout) -> None:
+    """Downloads beside a `.gitkeep`; what git keeps is the revision's own, and what it had not yet is not there."""
+    for name in ("models/.gitkeep", "models/more/readme", "models/more/own.txt"):
+        checkout.write(name, "old")
+    checkout.git("add", "--all")
+    old = checkout.commit()
+    checkout.write("models/more/own.txt", "new")
+    checkout.write("models/added.txt", "new")
+    checkout.commit()
+    for name in ("models/big.onnx", "models/more/big.bin", "models/whole/a"):
+        checkout.write(name, "downloaded")
+    with work_tree(Repository(checkout.path), old) as tree:
+        made = link(("models",), Repository(checkout.path), tree)
+        assert set(made) == {"models/big.onnx", "models/more/big.bin", "models/whole"}
+        assert (tree / "models" / "more" / "own.txt").read_text() == "old"
+        assert (tree / "models" / "whole" / "a").read_text() == "downloaded"
+        assert not (tree / "models" / "added.txt").exists()
 
 
 def test_a_revision_is_found_by_any_name(checkout: Checkout) -> None:
@@ -168,10 +196,13 @@ def test_a_missing_revision_is_told_with_what_brings_it(
     assert command in str(told.value)
 
 
-def test_no_repository_is_told(tmp_path: Path) -> None:
-    """In git's own words."""
+def test_no_repository_is_told(checkout: Checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In git's own words, all of them: where it refuses somebody else's checkout they hold the command that helps."""
     with pytest.raises(UsageError, match=r"no git checkout at .*: fatal: not a git repository"):
         Repository(tmp_path)
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    with pytest.raises(UsageError, match=r"dubious ownership .* git config --global --add safe\.directory "):
+        Repository(checkout.path)
 
 
 def test_no_git_is_told(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,9 +222,12 @@ def test_submodules_are_known_by_their_commit(checkout: Checkout, tmp_path: Path
 
 
 def test_ignored_paths_are_known(checkout: Checkout) -> None:
-    """Environments and downloads, by git's own rules."""
+    """Environments and downloads, by git's own rules; it knows nothing of what lies in a submodule."""
+    library = type(checkout)(checkout.path.parent / "library")
+    library.commit()
+    checkout.git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(library.path), "lib")
     checkout.write(".gitignore", ".venv/\n")
     (checkout.path / ".venv").mkdir()
-    paths = [str(checkout.path / name) for name in (".venv/lib", "src")]
-    assert Repository(checkout.path).ignored(paths) == (paths[0],)
+    paths = [str(checkout.path / name) for name in ("lib/x", ".venv/lib", "src")]
+    assert Repository(checkout.path).ignored(paths) == (paths[1],)
     assert Repository(checkout.path).ignored([]) == ()

@@ -21,8 +21,8 @@ from pytest_infer.engines.plan_cache import PlanCache
 from pytest_infer.engines.registry import find_backend
 
 
-def opened_s(folder: Path, *, fresh: bool) -> tuple[float, float]:
-    """How long opening the engine takes, and of that what a build takes (the one behind the plan)."""
+def opened_s(folder: Path, *, fresh: bool) -> float:
+    """How long opening the engine takes."""
     around = Surroundings(
         device=cpu_device(),
         backend=find_backend,
@@ -45,9 +45,8 @@ def opened_s(folder: Path, *, fresh: bool) -> tuple[float, float]:
     begun = time.perf_counter()
     target = open_target(request, around)
     seconds = time.perf_counter() - begun
-    build = target.costs["build"]
     target.close()
-    return seconds, build
+    return seconds
 
 
 def main() -> None:
@@ -59,8 +58,8 @@ def main() -> None:
         opened_s(folder, fresh=True)  # imports and the model's digest are not to be counted to either side
         first, again = [], []
         for _ in range(pairs):
-            first.append(opened_s(folder, fresh=True)[0])
-            again.append(opened_s(folder, fresh=False)[0])
+            first.append(opened_s(folder, fresh=True))
+            again.append(opened_s(folder, fresh=False))
     ratio = statistics.median(a / b for a, b in zip(first, again, strict=True))
     print(f"built {statistics.median(first):.2f} s, from the cache {statistics.median(again):.3f} s: {ratio:.0f} times")
 

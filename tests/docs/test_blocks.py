@@ -100,6 +100,7 @@ def test_github_actions(project: Project, block: Block) -> None:
     (job,) = workflow["jobs"].values()
     assert job["runs-on"]
     steps = [step["run"] for step in job["steps"] if "run" in step]
+    (checkout,) = [step for step in job["steps"] if step.get("uses", "").startswith("actions/checkout@")]
     assert steps[0].startswith(SETUP)
     project.git("switch", "--quiet", "-c", "feature")
     (project.path / "new.txt").write_text("a change\n")
@@ -108,10 +109,13 @@ def test_github_actions(project: Project, block: Block) -> None:
     project.git("add", ".")
     project.git("commit", "--quiet", "-m", "a change")
     clone = project.path.parent / "clone"
-    project.git("clone", "--quiet", "--depth=1", "--branch=feature", f"file://{project.path}", str(clone))
+    project.git("switch", "--quiet", "-c", "merged", "main")  # what a pull request's job checks out
+    project.git("merge", "--quiet", "--no-ff", "-m", "merge", "feature")
+    depth = checkout.get("with", {}).get("fetch-depth", 1)
+    project.git("clone", "--quiet", f"--depth={depth}", "--branch=merged", f"file://{project.path}", str(clone))
     (clone / ".venv").symlink_to(sys.prefix, target_is_directory=True)
     for step in steps[1:]:
-        done = project.shell(step.replace("${{ github.base_ref }}", "main"), folder=clone)
+        done = project.shell(step, folder=clone)
         if "--infer-gpu" in step and not shutil.which("nvidia-smi"):
             assert (done.returncode, "driver" in done.stderr) == (4, True), f"{step}\n{done.stdout}{done.stderr}"
             return

@@ -105,6 +105,11 @@ def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, elsewhere:
             Board(compute_mode="EXCLUSIVE_PROCESS", script=(State(processes=((STRANGER, 1),)),)),
             f"--infer-gpu=0: {A} is in exclusive mode and held by process {STRANGER}",
         ),
+        (
+            ["--infer-gpu=0", "--infer-against=HEAD"],
+            Board(compute_mode="EXCLUSIVE_PROCESS"),
+            "--infer-against: this GPU takes one process at a time",
+        ),
         (["--infer-gpu=0", "--infer-lock-clocks=1"], Board(), f"--infer-lock-clocks=1: {A} has no such clock"),
     ],
 )

@@ -31,7 +31,7 @@ def test_json(suite: Suite) -> None:
     assert result.outcome == "no_baseline"
     assert not result.failed
     assert result.workload["inputs"] == [{"name": "x", "dtype": "float32", "shape": [2, 4]}]
-    assert result.metrics.keys() >= {"latency", "throughput", "build", "load", "engine_size"}
+    assert result.metrics.keys() >= {"latency", "throughput", "load", "engine_size"}
     low, high = result.intervals["latency"]
     assert low <= result.metrics["latency"] <= high
     assert result.samples is not None

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
 
 import pytest
 
+from pytest_infer import two_sides
 from pytest_infer.config import Settings
 from pytest_infer.decision import Decision
 from pytest_infer.device.fingerprint import Device
@@ -15,10 +21,11 @@ from pytest_infer.marker import parse
 from pytest_infer.report.failure import failure
 from pytest_infer.report.terminal import summary
 from pytest_infer.result import Compared, RunReport
+from pytest_infer.two_sides import TwoSides
 from pytest_infer.verdict import Evidence, Outcome, judge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from pytest_infer.measurement import Measurement
     from pytest_infer.result import Result
@@ -165,3 +172,39 @@ def test_undecided_ranks_with_inconclusive() -> None:
 
 def _report(*results: Result) -> RunReport:
     return RunReport(device={"slug": "cpu-x-4c", "kind": "cpu"}, environment={}, results=results, started="2024")
+
+
+@pytest.fixture
+def session() -> SimpleNamespace:
+    """As much of a pytest session as the sides ask for."""
+    option = SimpleNamespace(collectonly=False)
+    return SimpleNamespace(config=SimpleNamespace(option=option, invocation_params=SimpleNamespace(dir=Path())))
+
+
+def test_no_room_for_the_other_side(session: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk is told as wrong use, with what helps, and not as a fault of pytest's."""
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    monkeypatch.setattr(two_sides, "sides", Mock(side_effect=full))
+    sides = TwoSides(Settings(root=Path(), against="main"), (), (), pytest.UsageError)
+    with pytest.raises(pytest.UsageError, match=r"No space left on device; make room there, or set TMPDIR to"):
+        sides.pytest_sessionstart(session)
+
+
+def test_a_forked_copy_leaves_the_other_side_alone(session: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that a test forks off comes to its own end: what was made is the first one's to remove."""
+    removed = []
+
+    @contextlib.contextmanager
+    def made(*_: Any, **__: Any) -> Iterator[None]:
+        yield
+        removed.append(True)
+
+    monkeypatch.setattr(two_sides, "sides", made)
+    sides = TwoSides(Settings(root=Path(), against="main"), (), (), pytest.UsageError)
+    sides.pytest_sessionstart(session)
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(os, "getpid", lambda: -1)
+        sides.pytest_unconfigure()
+        assert not removed
+    sides.pytest_unconfigure()
+    assert removed == [True]

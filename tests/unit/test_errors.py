@@ -1,0 +1,24 @@
+"""What errors say."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_infer.errors import telling_line
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ("x\nE   EOFError: nothing\nE   more", "EOFError: nothing"),
+        ("Exception: of a fixture", "Exception: of a fixture"),
+        ("ERROR: usage", "ERROR: usage"),
+        ("\n  \nfirst\nsecond", "first"),
+        ("it was killed; its output:\na\nMemoryError: b\nc", "it was killed; its output: MemoryError: b"),
+        ("it was killed; its output:\na\nb", "it was killed; its output: b"),
+        ("", ""),
+    ],
+)
+def test_the_line_that_says_most(message: str, told: str) -> None:
+    """Whole: its first letters, too."""
+    assert telling_line(message) == told
