@@ -9,7 +9,7 @@ from pytest_infer.device.cpu_state import disturbed_runs, excuses
 from pytest_infer.errors import MeasurementError
 from pytest_infer.metrics import METRICS
 from pytest_infer.result import Compared, Result
-from pytest_infer.stats.budget_interval import Standing
+from pytest_infer.stats.standing import Standing
 from pytest_infer.tolerances import default_inaccuracies
 from pytest_infer.verdict import Change, Evidence, Outcome, fails, judge
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from pytest_infer.baselines.schema import entry_key
+from pytest_infer.baselines.schema import entry_key, split_nodeid
 from pytest_infer.device.clock_lock import CLOCKS, LOCKED
 from pytest_infer.device.environment import differences
 from pytest_infer.device.fingerprint import Device
@@ -18,7 +18,7 @@ from pytest_infer.device.nearest import nearest
 from pytest_infer.errors import BaselineError
 from pytest_infer.metrics import METRICS, Better
 from pytest_infer.result import AcceptedRun
-from pytest_infer.stats.budget_interval import Standing, budget_confirm, budget_screen
+from pytest_infer.stats.budget_interval import budget_confirm, budget_screen
 from pytest_infer.stats.drift import anchored, drift
 from pytest_infer.stats.gate import confirm, log_ratio, shift_ratio
 from pytest_infer.stats.mde import minimum_detectable_effect
@@ -27,6 +27,7 @@ from pytest_infer.stats.rule import FIRM_SESSIONS, Rule
 from pytest_infer.stats.runs import Runs
 from pytest_infer.stats.shift import Shift, ordinary, session_shift, shift_p
 from pytest_infer.stats.spread import SIZE, Prior, Spread, declared, estimate_spread
+from pytest_infer.stats.standing import Standing
 from pytest_infer.verdict import Change
 
 if TYPE_CHECKING:
@@ -49,12 +50,6 @@ SHIFT_P: Final = 0.01
 """A session's shift is no ordinary one from here on."""
 SHIFT_TOLD: Final = 0.02
 """An ordinary one is told from this size on (a fraction): what all tests share is taken out of each."""
-
-
-def split_nodeid(nodeid: str) -> tuple[str, str]:
-    """A node id as its module's path and the test within it."""
-    module, _, test = nodeid.partition("::")
-    return module, test
 
 
 def worse(metric: str, value: float) -> float:

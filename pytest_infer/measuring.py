@@ -114,7 +114,7 @@ def measure_target(
         workload=target.workload.describe(),
         digest=target.workload.digest(),
         metrics=metrics,
-        intervals=latency_intervals(timings) | ({} if observed.device is None else device_intervals(observed.device)),
+        intervals={} if bench.station is not None else _intervals(observed),
         samples=samples,
         accuracy={} if accuracy is None else accuracy.figures(),
         accuracy_notes=() if accuracy is None else accuracy.notes,
@@ -127,6 +127,11 @@ def measure_target(
         rounds_ns=rounds_ns,
         round_calls=round_calls,
     )
+
+
+def _intervals(observed: _Observed) -> dict[str, tuple[float, float]]:
+    device = {} if observed.device is None else device_intervals(observed.device)
+    return latency_intervals(observed.timings) | device
 
 
 def run_once(target: Target, inputs: Any, *, name: str, accuracy: Accuracy | None) -> Measurement:

@@ -6,9 +6,8 @@ import collections
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from pytest_infer.baselines.schema import accepted_runs, entry_key
+from pytest_infer.baselines.schema import accepted_runs, entry_key, split_nodeid
 from pytest_infer.device.clock_lock import CLOCKS, UNLOCKED
-from pytest_infer.gating import split_nodeid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from pytest_infer.baselines.schema import Session
+from pytest_infer.baselines.schema import Session, split_nodeid
 from pytest_infer.case import InferCase
 from pytest_infer.config import WORKER_VARIABLE, Settings
 from pytest_infer.decision import Decision, inaccuracies
@@ -27,7 +27,6 @@ from pytest_infer.errors import (
     XFailedInWorkerError,
     telling_line,
 )
-from pytest_infer.gating import Gate, split_nodeid
 from pytest_infer.measure.worker import Launch, run_worker
 from pytest_infer.measuring import Bench
 from pytest_infer.recording import clock_notes, clocks_of, crowd_notes, stamped, updates_of
@@ -43,6 +42,7 @@ if TYPE_CHECKING:
     from pytest_infer.decision import Interleave
     from pytest_infer.device.fingerprint import Device
     from pytest_infer.extensions import Extensions
+    from pytest_infer.gating import Gate
     from pytest_infer.marker import Request
     from pytest_infer.measure.protocol import Answer
     from pytest_infer.measurement import Measurement
@@ -367,6 +367,8 @@ class InferSession:
 
     def _gate(self, place: Place, clocks: str) -> Gate:
         """A device's gate. Two GPUs of one kind share baselines, and each has a session's shift of its own."""
+        from pytest_infer.gating import Gate  # with all its statistics, which a worker never needs
+
         name = place.device.lock_name
         if name not in self._gates:
             around = self._environment([place], clocks)

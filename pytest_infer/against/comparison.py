@@ -32,6 +32,9 @@ PROCESS_METRICS: Final = frozenset({"build", "load", "host_memory"})
 """What starting shows: the sides are started one after the other then."""
 DISTURBED_ROUNDS: Final = 8
 """So many rounds that were disturbed are enough to give up."""
+LONGEST_S: Final = 2.0
+"""A round measures as long as its start took, which is paid for anyway (else it holds few calls of a large network),
+and no longer than this, where --infer-time asks for no more."""
 _LACKING: Final = ("is no file in", "No such file", "No module named")
 _LINKS: Final = " (the ini key infer_against_links names files here that git does not keep, to be linked there)"
 _SHORTEST_S: Final = 1e-3
@@ -75,11 +78,14 @@ class Comparison:
         names = tuple(measurement.name for measurement in measurements)
         rounds: list[Round] = []
         disturbed: list[Round] = []
+        played: Round | None = None
         spent_s = 0.0
         while True:
             number = len(rounds) + len(disturbed)
             self._progress(f"{target.rpartition('/')[2]}: round {number + 1} against {self._there.label}")
-            plan = self._plan(target, request, names, number, first=not rounds)
+            plan = self._plan(
+                target, request, names, number, first=not rounds, start_s=played.start_s if played else 0.0
+            )
             with self._held():
                 begun = self._clock()
                 played = self._play(self._here, self._there, self._launch, plan)
@@ -101,11 +107,14 @@ class Comparison:
             elif last or self._hopeless(len(rounds), spent_s, round_s):
                 return dict.fromkeys(names, self._too_few(len(rounds), disturbed, round_s))
 
-    def _plan(self, target: str, request: Request, names: tuple[str, ...], number: int, *, first: bool) -> Plan:
+    def _plan(
+        self, target: str, request: Request, names: tuple[str, ...], number: int, *, first: bool, start_s: float
+    ) -> Plan:
+        """The next round's; in the one before it took `start_s` until both sides were ready."""
         return Plan(
             target=target,
             names=names,
-            measure_s=self._settings.time,
+            measure_s=max(self._settings.time, min(start_s, LONGEST_S) / max(1, len(names))),
             in_turn=not PROCESS_METRICS.isdisjoint(request.gate),
             swapped=number % 2 == 1,
             first=first,

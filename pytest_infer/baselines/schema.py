@@ -131,6 +131,12 @@ def sessions_of(entries: Mapping[str, Entry], known: Mapping[str, Session]) -> d
     return {key: session for key, session in known.items() if key in used}
 
 
+def split_nodeid(nodeid: str) -> tuple[str, str]:
+    """A node id as its module's path, which names a file, and the test within it."""
+    module, _, test = nodeid.partition("::")
+    return module, test
+
+
 def entry_key(test: str, name: str, digest: str) -> str:
     """The key of a measurement: the test's id within its module, the measurement's name, the workload's digest."""
     return " ".join(part for part in (test, name, digest) if part)

@@ -20,7 +20,7 @@ def report_schema() -> dict[str, Any]:
 
     Unknown properties are allowed: a later version may add some under the same number.
     """
-    schema: dict[str, Any] = _dedented(msgspec.json.schema(JsonReport))
+    schema: dict[str, Any] = _uniform(msgspec.json.schema(JsonReport))
     schema["$defs"]["JsonReport"]["properties"]["schema"] = {"const": SCHEMA}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -34,14 +34,19 @@ def schema_text() -> str:
     return json.dumps(report_schema(), indent=1, sort_keys=True) + "\n"
 
 
-def _dedented(value: Any) -> Any:
-    """Descriptions are docstrings; Python keeps their indentation up to 3.12, and drops it from 3.13 on."""
+def _uniform(value: Any) -> Any:
+    """The same from every Python and msgspec.
+
+    Descriptions are docstrings, whose indentation Python keeps up to 3.12 and drops from 3.13 on; defaults that are empty
+    objects msgspec tells from 0.23 on.
+    """
     if isinstance(value, dict):
         return {
-            key: inspect.cleandoc(inner) if key == "description" and isinstance(inner, str) else _dedented(inner)
+            key: inspect.cleandoc(inner) if key == "description" and isinstance(inner, str) else _uniform(inner)
             for key, inner in value.items()
+            if not (key == "default" and inner == {})
         }
-    return [_dedented(inner) for inner in value] if isinstance(value, list) else value
+    return [_uniform(inner) for inner in value] if isinstance(value, list) else value
 
 
 if __name__ == "__main__":

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from scipy import special
 
 from pytest_infer.stats.moderation import Variance
+from pytest_infer.stats.standing import Standing
 
 if TYPE_CHECKING:
     from pytest_infer.stats.runs import Array
@@ -25,14 +25,6 @@ CLEARLY_WITHIN: Final = 0.05
 FAR: Final = math.log(2.0)  # and only at twice the budget: one run in ten may be slower by much of that
 GROSS: Final = math.log(1.25)  # every fresh run this far beyond the limit is over it, however wide their interval is
 OVER: Final = 0.01  # of K runs; a true value 2 % under the limit then fails in far less than 0.5 %
-
-
-class Standing(Enum):
-    """Where one run stands to a budget."""
-
-    WITHIN = "within"
-    NEAR = "near"
-    OVER = "over"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,8 @@
 
 Iterations follow one another: the clock, the caches and the neighbours carry over, so n samples are worth fewer than n
 independent ones. Blocks of consecutive samples are nearly independent of each other; they are the unit here.
+
+SciPy is imported where it is used: a side of a comparison, whose every round starts a process, needs none of it.
 """
 
 from __future__ import annotations
@@ -11,7 +13,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import special
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,6 +53,8 @@ def quantile_interval(blocks: Sequence[Array], q: float, *, confidence: float = 
     Raises:
         ValueError: fewer than two blocks, an empty one, or q outside (0, 1).
     """
+    from scipy import special
+
     if not 0 < q < 1:
         raise ValueError(f"a quantile lies between 0 and 1, not {q}")
     if len(blocks) < 2 or min(block.size for block in blocks) == 0:  # noqa: PLR2004 - a spread needs two
@@ -81,6 +84,8 @@ def order_interval(values: Array, q: float, *, confidence: float = 0.95) -> tupl
     "Order Statistics", 7.1). Each side may miss with (1 - confidence) / 2; an end that the values are too few for
     is infinite.
     """
+    from scipy import special
+
     ordered = np.sort(values)
     count = ordered.size
     miss = (1.0 - confidence) / 2.0

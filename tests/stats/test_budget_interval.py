@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_infer.stats.budget_interval import GROSS, Standing, budget_confirm, budget_screen
+from pytest_infer.stats.budget_interval import GROSS, budget_confirm, budget_screen
 from pytest_infer.stats.spread import GPU, estimate_spread
+from pytest_infer.stats.standing import Standing
 
 SPREAD = estimate_spread([], GPU)
 

@@ -14,6 +14,8 @@ from pytest_infer.stats.paired import (
     LOOKS,
     PairedRule,
     allotted,
+    average,
+    chance,
     judge,
     locate,
     looks,
@@ -100,8 +102,14 @@ def test_every_look_is_paid_for_in_p() -> None:
     """What the second look says costs more than the same would at the first."""
     rounds = np.tile(WOBBLE, 2)[:11] + 0.01
     found = judge(rounds, RULE)
-    single = float(locate(rounds).p)
-    assert found.p == pytest.approx(min(6 * single, 2 * float(locate(rounds[:8]).p)))
+    assert found.p == pytest.approx(min(6 * float(chance(rounds)), 2 * float(chance(rounds[:8]))))
+
+
+def test_both_statistics_are_paid_for_in_p() -> None:
+    """Whichever sees more, it sees at its own share of the level."""
+    quiet, spoilt = 0.02 + WOBBLE, np.append(0.02 + WOBBLE[:7], 0.4)
+    assert chance(quiet) == pytest.approx(3 * average(quiet).p)
+    assert chance(spoilt) == pytest.approx(1.5 * locate(spoilt).p)
 
 
 def test_before_the_first_look_nothing_is_said() -> None:
@@ -138,12 +146,19 @@ def test_a_slower_current_side_never_looks_better(rounds: list[float], slower: f
 
 def test_more_time_sees_more() -> None:
     """The detectable change shrinks with the rounds that there is time for, and with the machine's noise."""
-    eight = minimum_detectable_effect(0.005, 8, RULE)
-    assert minimum_detectable_effect(0.005, 8, PairedRule(rounds=24)) < eight
-    assert minimum_detectable_effect(0.002, 8, RULE) < eight
-    assert minimum_detectable_effect(0.0, 8, RULE) == pytest.approx(RULE.max_regression)
+    eight = minimum_detectable_effect(4 * WOBBLE, RULE)
+    assert minimum_detectable_effect(4 * WOBBLE, PairedRule(rounds=24)) < eight
+    assert minimum_detectable_effect(2 * WOBBLE, RULE) < eight
+    assert minimum_detectable_effect(0 * WOBBLE, RULE) == pytest.approx(RULE.max_regression)
+
+
+def test_a_spoilt_round_is_no_reason_to_promise_less() -> None:
+    """What the trimmed mean can see is seen, whatever the plain one makes of such a round; nor is more promised."""
+    spoilt = np.append(WOBBLE[:7], 0.4)
+    assert minimum_detectable_effect(spoilt, RULE) < 1.5 * minimum_detectable_effect(2 * WOBBLE, RULE)
+    assert minimum_detectable_effect(spoilt, RULE) > minimum_detectable_effect(WOBBLE, RULE)
 
 
 def test_the_detectable_change_is_the_same_again() -> None:
     """Seeded: the same rounds give the same figure."""
-    assert minimum_detectable_effect(0.005, 8, RULE) == minimum_detectable_effect(0.005, 8, RULE)
+    assert minimum_detectable_effect(WOBBLE, RULE) == minimum_detectable_effect(WOBBLE, RULE)

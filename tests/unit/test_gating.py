@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_infer.baselines.schema import BaselineRun, Calibration, Entry
+from pytest_infer.baselines.schema import BaselineRun, Calibration, Entry, split_nodeid
 from pytest_infer.budget import Limit
 from pytest_infer.config import Settings
 from pytest_infer.device.fingerprint import Device
-from pytest_infer.gating import Gate, split_nodeid, worse
+from pytest_infer.gating import Gate, worse
 from pytest_infer.measurement import Measurement
-from pytest_infer.stats.budget_interval import Standing
+from pytest_infer.stats.standing import Standing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
