@@ -32,9 +32,9 @@ PROCESS_METRICS: Final = frozenset({"build", "load", "host_memory"})
 """What starting shows: the sides are started one after the other then."""
 DISTURBED_ROUNDS: Final = 8
 """So many rounds that were disturbed are enough to give up."""
-LONGEST_S: Final = 2.0
-"""A round measures as long as its start took, which is paid for anyway (else it holds few calls of a large network),
-and no longer than this, where --infer-time asks for no more."""
+LONGEST: Final = 2.0
+"""A round measures as long as the rest of it takes, since that is paid for anyway, and few calls of a large network go
+into --infer-time; but no longer than so many times that."""
 _LACKING: Final = ("is no file in", "No such file", "No module named")
 _LINKS: Final = " (the ini key infer_against_links names files here that git does not keep, to be linked there)"
 _SHORTEST_S: Final = 1e-3
@@ -78,18 +78,16 @@ class Comparison:
         names = tuple(measurement.name for measurement in measurements)
         rounds: list[Round] = []
         disturbed: list[Round] = []
-        played: Round | None = None
-        spent_s = 0.0
+        spent_s = rest_s = 0.0
         while True:
             number = len(rounds) + len(disturbed)
             self._progress(f"{target.rpartition('/')[2]}: round {number + 1} against {self._there.label}")
-            plan = self._plan(
-                target, request, names, number, first=not rounds, start_s=played.start_s if played else 0.0
-            )
+            plan = self._plan(target, request, names, number, first=not rounds, rest_s=rest_s)
             with self._held():
                 begun = self._clock()
                 played = self._play(self._here, self._there, self._launch, plan)
                 round_s = self._clock() - begun
+            rest_s = round_s - plan.measure_s * len(names)
             if (instead := self._no_comparison(played, plan)) is not None:
                 return dict.fromkeys(names, instead)
             (disturbed if played.disturbed else rounds).append(played)
@@ -108,13 +106,14 @@ class Comparison:
                 return dict.fromkeys(names, self._too_few(len(rounds), disturbed, round_s))
 
     def _plan(
-        self, target: str, request: Request, names: tuple[str, ...], number: int, *, first: bool, start_s: float
+        self, target: str, request: Request, names: tuple[str, ...], number: int, *, first: bool, rest_s: float
     ) -> Plan:
-        """The next round's; in the one before it took `start_s` until both sides were ready."""
+        """The next round's; in the one before all but the measuring took `rest_s`."""
+        time_s = self._settings.time
         return Plan(
             target=target,
             names=names,
-            measure_s=max(self._settings.time, min(start_s, LONGEST_S) / max(1, len(names))),
+            measure_s=max(time_s, min(rest_s / max(1, len(names)), LONGEST * time_s)),
             in_turn=not PROCESS_METRICS.isdisjoint(request.gate),
             swapped=number % 2 == 1,
             first=first,

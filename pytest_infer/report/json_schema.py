@@ -37,8 +37,8 @@ def schema_text() -> str:
 def _uniform(value: Any) -> Any:
     """The same from every Python and msgspec.
 
-    Descriptions are docstrings, whose indentation Python keeps up to 3.12 and drops from 3.13 on; defaults that are empty
-    objects msgspec tells from 0.23 on.
+    Descriptions are docstrings, whose indentation Python keeps up to 3.12 and drops from 3.13 on; defaults that are
+    empty objects msgspec tells from 0.23 on.
     """
     if isinstance(value, dict):
         return {
