@@ -115,8 +115,11 @@ class WorkerProcess:
             connection.close()
 
     def _accept(self, listener: Listener) -> None:
-        with contextlib.suppress(OSError, EOFError, AuthenticationError):
-            self._accepted.append(listener.accept())
+        with contextlib.suppress(OSError):  # nobody waits for it any more
+            while not self._accepted:
+                # Others are let go: what a killed pytest left behind may look for its parent at a port that is ours.
+                with contextlib.suppress(AuthenticationError, EOFError, ConnectionError):
+                    self._accepted.append(listener.accept())
 
     def _connected(self, deadline: float) -> Connection[Any, Any] | None:
         """Its connection; None where it died or hung before it made one."""

@@ -208,7 +208,7 @@ def ours(test: str, arguments: Sequence[str]) -> dict[str, Any]:
     """Compare one test with the commit."""
     out = PROJECT / "report.json"
     begun = time.monotonic()
-    limit = "--infer-time-limit=50"  # and some seconds for pytest and the run in its own process: a minute a test
+    limit = "--infer-time-limit=53"  # and some seconds for pytest and the run in its own process: a minute a test
     done = _pytest("--infer-against=HEAD", limit, f"--infer-report={out}", *arguments, f"test_ours.py::test_{test}")
     seconds = time.monotonic() - begun
     if not out.exists():

@@ -6,13 +6,11 @@ import os
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING, cast
-from unittest.mock import Mock
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_infer.measure.guard import guard
-from pytest_infer.measure.process import WorkerProcess
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,19 +59,3 @@ def test_nobody_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subprocess, "Popen", none)
     with guard("true") as there:
         assert not there
-
-
-def test_only_a_workers_own_processes_may_be_stopped() -> None:
-    """Also behind a wrapper that is no Python; none where nobody would end them, and never a stranger's."""
-    command = ["/bin/sh", "-c", "tail -f /dev/null & echo $!; wait"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as wrapper:
-        assert wrapper.stdout is not None
-        child = int(wrapper.stdout.readline())
-        nobody_calls = Mock(accept=Mock(side_effect=OSError))
-        worker = WorkerProcess(cast("subprocess.Popen[bytes]", wrapper), nobody_calls, os.devnull, timeout_s=1)
-        for guarded in (False, True):
-            worker.guarded = guarded
-            assert worker.member(child) == (child if guarded else None)
-            assert worker.member(os.getpid()) is None
-            assert worker.member(0) is None
-        os.killpg(wrapper.pid, signal.SIGKILL)

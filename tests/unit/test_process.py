@@ -1,0 +1,60 @@
+"""A worker as its parent has it: who is heard, and who may be stopped."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from typing import TYPE_CHECKING, cast
+from unittest.mock import Mock
+
+import pytest
+
+from pytest_infer.measure.process import Contact, WorkerProcess, worker_process
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SAYS_HELLO = """
+import json
+import os
+from multiprocessing.connection import Client
+
+contact = json.loads(os.environ["CONTACT"])
+Client((contact["host"], contact["port"]), authkey=bytes.fromhex(contact["key"])).send_bytes(b"hello")
+"""
+
+
+@pytest.mark.parametrize("said", [b"", b"\0\0\0\5wrong"], ids=["goes at once", "with another key"])
+def test_a_stranger_is_let_go(tmp_path: Path, said: bytes) -> None:
+    """Whoever comes to the port before the worker: it is the worker that is heard."""
+
+    def job(contact: Contact) -> Contact:
+        with socket.create_connection((contact.host, contact.port)) as stranger:
+            stranger.sendall(said)
+        return contact
+
+    with worker_process(
+        [sys.executable, "-c", SAYS_HELLO], job,
+        variable="CONTACT", environment=os.environ, cwd=tmp_path, timeout_s=60,
+    ) as worker:  # fmt: skip
+        assert worker.receive() == b"hello"
+
+
+@pytest.mark.skipif("sys.platform == 'win32'", reason="a POSIX shell")
+def test_only_a_workers_own_processes_may_be_stopped() -> None:
+    """Also behind a wrapper that is no Python; none where nobody would end them, and never a stranger's."""
+    command = ["/bin/sh", "-c", "tail -f /dev/null & echo $!; wait"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as wrapper:
+        assert wrapper.stdout is not None
+        child = int(wrapper.stdout.readline())
+        nobody_calls = Mock(accept=Mock(side_effect=OSError))
+        worker = WorkerProcess(cast("subprocess.Popen[bytes]", wrapper), nobody_calls, os.devnull, timeout_s=1)
+        for guarded in (False, True):
+            worker.guarded = guarded
+            assert worker.member(child) == (child if guarded else None)
+            assert worker.member(os.getpid()) is None
+            assert worker.member(0) is None
+        os.killpg(wrapper.pid, signal.SIGKILL)
