@@ -123,17 +123,17 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _take_job(config: pytest.Config) -> None:
     """Become a worker, or a side of a comparison, where this process was started as one."""
-    if text := os.environ.pop(WORKER_VARIABLE, None):
+    if path := os.environ.pop(WORKER_VARIABLE, None):
         from pytest_infer.measure.child import Line, read_job
         from pytest_infer.worker_mode import bend
 
-        job = read_job(text)
+        job = read_job(path)
         config.args = bend(config.option, job)
         config.stash[LINE] = Line(job)
-    elif text := os.environ.pop(SIDE_VARIABLE, None):
+    elif path := os.environ.pop(SIDE_VARIABLE, None):
         from pytest_infer.against.station import open_station
 
-        config.stash[LINE] = open_station(text, config)
+        config.stash[LINE] = open_station(path, config)
     if LINE in config.stash:
         from pytest_infer.worker_mode import Phases
 

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from pytest_infer.measure.protocol import Answer
     from pytest_infer.measurement import Measurement
     from pytest_infer.progress import Progress
+    from pytest_infer.result import Compared
     from pytest_infer.two_sides import TwoSides
 
 _BLURRED: Final = frozenset({"host_memory", "device_memory"})
@@ -157,11 +158,10 @@ class InferSession:
 
         isolated = self.isolates(case)
         ran = not isolated
-        if place.device.kind == "gpu":
-            case.close()  # a fresh run may need the memory that this engine holds
 
         def fresh(what: str) -> tuple[Measurement, ...]:
             nonlocal ran
+            _make_room(case)
             measured = self._fresh(nodeid, test_file, case, what, ran=ran)
             ran = True
             return measured
@@ -331,7 +331,12 @@ class InferSession:
             progress=self._progress.show,
         )
         target = self._target(nodeid, test_file)
-        return lambda: comparison.compare(target, case.request, measured, tests=self.tests)
+
+        def compare() -> dict[str, Compared]:
+            _make_room(case)
+            return comparison.compare(target, case.request, measured, tests=self.tests)
+
+        return compare
 
     def _answer(self, nodeid: str, test_file: Path, device: Device) -> Answer:
         return run_worker(
@@ -386,3 +391,9 @@ class InferSession:
     @cached_property
     def _software(self) -> dict[str, str]:
         return environment(self.settings.root)
+
+
+def _make_room(case: InferCase) -> None:
+    """Before another process runs the test: it may need the device memory that the engines here hold."""
+    if case.device.kind == "gpu":
+        case.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import os
 import tempfile
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final
@@ -35,7 +34,6 @@ class TwoSides:
         self, settings: Settings, sys_path: tuple[str, ...], gpus: tuple[Device, ...], refuse: type[Exception]
     ) -> None:
         """Open what `settings.against` names when the session starts; `refuse` is how pytest is told of wrong use."""
-        self._process = os.getpid()
         self._gpus = gpus
         self.sides: Sides | None = None
         self._settings = settings
@@ -58,7 +56,7 @@ class TwoSides:
                 "--infer-against: this GPU takes one process at a time, and a comparison needs one a side at once; "
                 "nvidia-smi --compute-mode=0 lets it (as root)"
             )
-        atexit.register(self._close)
+        atexit.register(self._opened.close)
         try:
             found = sides(
                 self._settings.against,
@@ -73,7 +71,7 @@ class TwoSides:
         except OSError as error:
             raise self._refuse(
                 f"--infer-against={self._settings.against}: no work tree could be made in {tempfile.gettempdir()}: "
-                f"{error}; make room there, or set TMPDIR to a folder that has it"
+                f"{error} (where it lacks room: TMPDIR names another folder)"
             ) from None
 
     @hookimpl(optionalhook=True)
@@ -87,9 +85,5 @@ class TwoSides:
 
     def pytest_unconfigure(self) -> None:
         """Remove what was made."""
-        self._close()
-        atexit.unregister(self._close)
-
-    def _close(self) -> None:
-        if os.getpid() == self._process:  # a process that a test forked off also comes to its end
-            self._opened.close()
+        self._opened.close()
+        atexit.unregister(self._opened.close)

@@ -90,12 +90,17 @@ def arguments(given: list[str]) -> list[str]:
 
 
 def main() -> None:
-    """Set the paths, and run pytest as the job says, or with the argument `introduce` only say who this is."""
-    side = json.loads(os.environ["PYTEST_INFER_SIDE"])
-    set_paths(side["paths"])
+    """Set the paths, and run pytest as the job says, or with the argument `introduce` only say who this is.
+
+    The job is in the file that the environment names; who is only to introduce himself is told his paths by his input.
+    """
     if sys.argv[1:] == ["introduce"]:
+        set_paths(json.load(sys.stdin))
         introduce()
         return
+    with open(os.environ["PYTEST_INFER_SIDE"], encoding="utf-8") as job:  # noqa: PTH123 - few imports before the paths
+        side = json.load(job)
+    set_paths(side["paths"])
     sys.argv[0] = "pytest"
     import pytest
 

@@ -22,7 +22,6 @@ from pytest_infer.against.git import Repository
 from pytest_infer.against.protocol import PROTOCOL, Introduction
 from pytest_infer.against.side import Side, Sides, named_paths
 from pytest_infer.against.worktree import fill_lfs, link, link_whole, work_tree
-from pytest_infer.config import SIDE_VARIABLE
 from pytest_infer.errors import UsageError
 
 if TYPE_CHECKING:
@@ -89,9 +88,6 @@ def introduced(side: Side, sys_path: tuple[str, ...]) -> Side:
     if not side.own_packages and side.path(boot.__file__) == boot.__file__:
         return side  # the very plugin that runs this session
     mine = metadata.version("pytest-infer")
-    environment = side.environment(os.environ, sys_path) | {
-        SIDE_VARIABLE: json.dumps({"paths": msgspec.to_builtins(side.paths(sys_path))})
-    }
     try:
         done = subprocess.run(  # noqa: S603 - the interpreter that the user names
             [side.python, "-P", boot.__file__, "introduce"],
@@ -99,7 +95,8 @@ def introduced(side: Side, sys_path: tuple[str, ...]) -> Side:
             text=True,
             timeout=_PATIENCE_S,
             check=False,
-            env=environment,
+            env=side.environment(os.environ, sys_path),
+            input=json.dumps(msgspec.to_builtins(side.paths(sys_path))),
         )
         who = msgspec.json.decode(done.stdout, type=Introduction)
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -193,7 +190,7 @@ def _revision(
         mine,
         label=value if commit.startswith(value) else f"{value} ({short})",
         moved=str(tree),
-        copies=(*_copies(mine.base), *unshared, *(str(repository.top / path) for path in other)),
+        copies=(*_copies(mine.base), *unshared, *named, *(str(repository.top / path) for path in other)),
         kept=tuple(sorted({*mine.kept, *mine_too, *unshared, *named})),
         notes=tuple(notes),
     )

@@ -35,6 +35,8 @@ DISTURBED_ROUNDS: Final = 8
 LONGEST: Final = 2.0
 """A round measures as long as the rest of it takes, since that is paid for anyway, and few calls of a large network go
 into --infer-time; but no longer than so many times that."""
+SURE: Final = 0.9
+"""Of the time that is left: rounds are not all alike."""
 _LACKING: Final = ("is no file in", "No such file", "No module named")
 _LINKS: Final = " (the ini key infer_against_links names files here that git does not keep, to be linked there)"
 _SHORTEST_S: Final = 1e-3
@@ -82,15 +84,16 @@ class Comparison:
         while True:
             number = len(rounds) + len(disturbed)
             self._progress(f"{target.rpartition('/')[2]}: round {number + 1} against {self._there.label}")
-            plan = self._plan(target, request, names, number, first=not rounds, rest_s=rest_s)
+            measure_s = self._measure_s(rest_s, self._settings.time_limit - spent_s, len(rounds), max(1, len(names)))
+            plan = self._plan(target, request, names, number, first=not rounds, measure_s=measure_s)
             with self._held():
                 begun = self._clock()
                 played = self._play(self._here, self._there, self._launch, plan)
                 round_s = self._clock() - begun
-            rest_s = round_s - plan.measure_s * len(names)
             if (instead := self._no_comparison(played, plan)) is not None:
                 return dict.fromkeys(names, instead)
             (disturbed if played.disturbed else rounds).append(played)
+            rest_s = 0.0 if PROCESS_METRICS.issuperset(request.gate) else round_s - measure_s * len(names)
             round_s -= 0.0 if number else played.start_s  # the first one may build for minutes
             spent_s += round_s
             time_for = int((self._settings.time_limit - spent_s) / max(round_s, _SHORTEST_S))
@@ -106,19 +109,26 @@ class Comparison:
                 return dict.fromkeys(names, self._too_few(len(rounds), disturbed, round_s))
 
     def _plan(
-        self, target: str, request: Request, names: tuple[str, ...], number: int, *, first: bool, rest_s: float
+        self, target: str, request: Request, names: tuple[str, ...], number: int, *, first: bool, measure_s: float
     ) -> Plan:
-        """The next round's; in the one before all but the measuring took `rest_s`."""
-        time_s = self._settings.time
         return Plan(
             target=target,
             names=names,
-            measure_s=max(time_s, min(rest_s / max(1, len(names)), LONGEST * time_s)),
+            measure_s=measure_s,
             in_turn=not PROCESS_METRICS.isdisjoint(request.gate),
             swapped=number % 2 == 1,
             first=first,
             timeout_s=self._settings.timeout,
         )
+
+    def _measure_s(self, rest_s: float, left_s: float, rounds: int, names: int) -> float:
+        """How long the next round measures each of the test's measurements.
+
+        As long as the rest of a round takes (`rest_s`), within limits, and as far as the first look is not put off by
+        it: there are `rounds`, and `left_s` for more.
+        """
+        spare_s = SURE * left_s / max(1, FIRST_LOOK - rounds) - rest_s
+        return max(self._settings.time, min(rest_s / names, spare_s / names, LONGEST * self._settings.time))
 
     def _rule(self, request: Request, tests: int, rounds: int) -> PairedRule:
         return PairedRule(
@@ -163,8 +173,8 @@ class Comparison:
         if played.strays and answer.outcome != ABSENT:
             return (
                 f"what {label} runs does not come from there: {', '.join(played.strays)}; install the package as "
-                "editable (pip install -e .), name its folder in pytest's pythonpath, or where git ignores it and both "
-                "sides are to share it, in the ini key infer_against_links"
+                "editable (pip install -e .), name its folder in pytest's pythonpath, have a submodule at the commit "
+                "wanted there, or name what git ignores and both sides are to share in the ini key infer_against_links"
             )
         match answer.outcome:
             case "passed":

@@ -83,9 +83,12 @@ class Repository:
 
         New files in them, which git does not know, do not count.
         """
-        asked = [f":(literal){path}" for path in submodules]
-        listed = ("diff-index", "--name-only", "-z", "--ignore-submodules=untracked", commit, "--", *asked)
-        return tuple(filter(None, self._run(*listed).stdout.split("\0"))) if asked else ()
+        submodules = tuple(submodules)
+        asked = ("diff-index", "--name-only", "-z", "--ignore-submodules=untracked", commit, "--")
+        named = (f":(literal){path}" for path in submodules)
+        listed = self._asked(*asked, *named, what="its submodules").split("\0") if submodules else []
+        # One that is an ordinary folder by now is listed with all its files.
+        return tuple(p for p in submodules if any(name == p or name.startswith(f"{p}/") for name in listed))
 
     def submodules(self, commit: str) -> dict[str, str]:
         """The submodules of a commit: path and the commit that it wants of each."""

@@ -16,7 +16,7 @@ from pytest_infer.against.protocol import Paths
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_SHARED: Final = re.compile("CACHE|^(HOME|TMPDIR|TEMP|TMP)$")
+_SHARED: Final = re.compile("CACHE|^(HOME|OLDPWD|TMPDIR|TEMP|TMP)$")
 """Environment variables that name a place for files which belong to neither side, wherever it lies."""
 _WORDS: Final = frozenset({"-k", "-m", "-n", "-o", "-p", "-r", "-W"})
 """Options of pytest and xdist whose value behind a space is no path, whatever is called like it."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import queue
 import statistics
@@ -99,12 +98,15 @@ class Station(Line):
         # Only now: what is measured may import in its first call.
         self._say(Done(answer=answer, strays=strays(self._paths, sys.modules.items()) if self.first else ()))
 
-    @hookimpl(trylast=True)
+    @hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         """Keep the one test: to pytest a name without parameters is that of all tests which have some."""
-        others = [item for item in items if item.nodeid.partition("::")[2] != self._test]
+        kept: list[pytest.Item] = []
+        others: list[pytest.Item] = []
+        for item in items:
+            (kept if item.nodeid.partition("::")[2] == self._test else others).append(item)
         if others:
-            items[:] = [item for item in items if item not in others]
+            items[:] = kept
             config.hook.pytest_deselected(items=others)
 
     def pytest_collectreport(self, report: Any) -> None:
@@ -135,12 +137,12 @@ class Station(Line):
             os._exit(1)
 
 
-def open_station(text: str, config: pytest.Config) -> Station:
-    """Make of this pytest the side that the job in its environment asks for.
+def open_station(path: str, config: pytest.Config) -> Station:
+    """Make of this pytest the side that the job in the file `path` asks for.
 
     The protocols were held against each other before (`choose.introduced`).
     """
-    side = msgspec.json.decode(text, type=SideJob)
+    side = msgspec.json.decode(Path(path).read_bytes(), type=SideJob)
     config.args = bend(config.option, side.job)
     station = Station(side)
     config.pluginmanager.register(station, "infer-station")
@@ -158,15 +160,17 @@ def strays(paths: dict[str, Any], modules: Iterable[tuple[str, Any]]) -> tuple[s
         if not isinstance(file, str) or inside(real(file), real(tree)) or name in _OURS:
             continue
         copied = any(within(file, copy) for copy in paths["copies"])
-        copied = copied or (_has_package(tree, name.partition(".")[0]) and not inside(file, tree))
+        copied = copied or (_has_module(tree, name) and not inside(file, tree))
         if copied or moved(file, paths) != file:
             found.append(f"{name} ({file})")
     return (*found[:_TOLD_STRAYS], *(["..."] if len(found) > _TOLD_STRAYS else []))
 
 
-@functools.cache
-def _has_package(tree: str, name: str) -> bool:
-    """Whether a package of that name is in a checkout, in one of the usual two places."""
-    return name not in sys.stdlib_module_names and any(
-        Path(tree, at, name, "__init__.py").is_file() for at in ("", "src")
+def _has_module(tree: str, name: str) -> bool:
+    """Whether a checkout has that part of a package itself, in one of the usual two places."""
+    package, *parts = name.split(".")
+    folder = Path(package, *parts)
+    files = (folder / "__init__.py", folder.with_suffix(".py")) if parts else (folder / "__init__.py",)
+    return package not in sys.stdlib_module_names and any(
+        Path(tree, at, file).is_file() for at in ("", "src") for file in files
     )

@@ -39,15 +39,18 @@ def work_tree(repository: Repository, commit: str) -> Iterator[Path]:
     tree = folder / repository.top.name
     lock = filelock.FileLock(folder / _LOCK)
     behind = (_TIDY, str(repository.top), str(tree), str(folder))
+    owner = os.getpid()  # a forked copy of this process comes to an end of its own
     try:
         with lock, guard(*behind, environment=repository.environment):
             try:
                 repository.add_work_tree(tree, commit)
                 yield tree
             finally:
-                repository.remove_work_tree(tree)
+                if os.getpid() == owner:
+                    repository.remove_work_tree(tree)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if os.getpid() == owner:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def remove_leftovers(repository: Repository) -> None:
@@ -72,6 +75,8 @@ def link(paths: Iterable[str], repository: Repository, tree: Path) -> tuple[str,
 def link_whole(relative: str, top: Path, tree: Path) -> tuple[str, ...]:
     """Link one path to the user's, where the tree has nothing there, or an empty folder; the path, if it was."""
     source, target = top / relative, tree / relative
+    if not target.parent.resolve().is_relative_to(tree.resolve()):  # in a folder that is linked itself
+        return ()
     with contextlib.suppress(OSError):
         target.rmdir()  # where a submodule belongs
     if not source.exists() or os.path.lexists(target):
@@ -104,7 +109,8 @@ def _link(relative: str, tracked: Iterable[str], top: Path, tree: Path) -> tuple
         return link_whole(relative, top, tree)
     if not (top / relative).is_dir() or (tree / relative).is_symlink():
         return ()
-    children = (Path(relative, child.name).as_posix() for child in sorted((top / relative).iterdir()))
+    names = sorted(child.name for child in (top / relative).iterdir() if child.name != "__pycache__")
+    children = (Path(relative, name).as_posix() for name in names)
     return tuple(made for child in children for made in _link(child, map(str, kept), top, tree))
 
 

@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 from multiprocessing.connection import Client
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -39,13 +40,13 @@ class Line:
             os._exit(1)
 
 
-def read_job(text: str) -> Job:
-    """The job in the environment.
+def read_job(path: str) -> Job:
+    """The job in the file that the environment names.
 
     Raises:
         SystemExit: the parent is another version of pytest-infer.
     """
-    content = json.loads(text)
+    content = json.loads(Path(path).read_text(encoding="utf-8"))
     if content.get("protocol") != PROTOCOL:
         raise SystemExit(f"pytest-infer: the parent speaks protocol {content.get('protocol')}, this worker {PROTOCOL}")
     return msgspec.convert(content, Job)

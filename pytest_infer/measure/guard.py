@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ def guard(script: str, *arguments: str, environment: Mapping[str, str] | None = 
     try:
         shell = subprocess.Popen(  # noqa: S603 - a script of ours; what varies are its arguments
             ["/bin/sh", "-c", f"read -r line; {script}", "guard", *arguments],
-            stdin=subprocess.PIPE,  # held by nobody else: it ends with this process
+            stdin=subprocess.PIPE,  # it ends with this process, and those that it forked
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,  # a Ctrl-C is not for it
@@ -33,5 +34,10 @@ def guard(script: str, *arguments: str, environment: Mapping[str, str] | None = 
     except OSError:
         yield False
         return
-    with shell:
+    owner = os.getpid()
+    try:
         yield True
+    finally:
+        if os.getpid() == owner:  # a forked copy of this process comes to an end of its own
+            with contextlib.suppress(OSError):
+                shell.communicate(b"\n")  # a copy may hold the other end open: no end of file would tell it

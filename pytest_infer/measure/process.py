@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import secrets
 import signal
@@ -54,6 +53,7 @@ class WorkerProcess:
         self._timeout_s = timeout_s
         self._connection: Connection[Any, Any] | None = None
         self._accepted: list[Connection[Any, Any]] = []
+        self._ended = False
         # At once: a worker waits for it before it does anything else.
         self._accepting = threading.Thread(target=self._accept, args=(listener,), daemon=True)
         self._accepting.start()
@@ -105,6 +105,7 @@ class WorkerProcess:
 
     def end(self) -> None:
         """End it, and whatever it started."""
+        self._ended = True
         if hasattr(os, "killpg"):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
@@ -115,11 +116,12 @@ class WorkerProcess:
             connection.close()
 
     def _accept(self, listener: Listener) -> None:
-        with contextlib.suppress(OSError):  # nobody waits for it any more
-            while not self._accepted:
-                # Others are let go: what a killed pytest left behind may look for its parent at a port that is ours.
-                with contextlib.suppress(AuthenticationError, EOFError, ConnectionError):
-                    self._accepted.append(listener.accept())
+        while not (self._accepted or self._ended):
+            try:
+                self._accepted.append(listener.accept())
+            except (AuthenticationError, EOFError, OSError):
+                # Others are let go: what a killed pytest left may look for its parent at a port that is ours now.
+                time.sleep(_POLL_S)
 
     def _connected(self, deadline: float) -> Connection[Any, Any] | None:
         """Its connection; None where it died or hung before it made one."""
@@ -166,8 +168,8 @@ def worker_process(
 
     Args:
         command: what to start.
-        job: what it is started for, made of where it answers; plain values go into its environment as JSON.
-        variable: the environment variable that carries the job.
+        job: what it is started for, made of where it answers; plain values, which go into a file as JSON.
+        variable: the environment variable that names the file (a variable itself holds no more than 128 KiB on Linux).
         environment: all the others.
         cwd: where to start it.
         timeout_s: how long it may take for each message.
@@ -178,9 +180,11 @@ def worker_process(
             contact = Contact(
                 host=listener.address[0], port=listener.address[1], key=key.hex(), cache_dir=str(Path(folder) / "cache")
             )
+            task = Path(folder) / "job.json"
+            task.write_bytes(msgspec.json.encode(job(contact)))
             process = subprocess.Popen(  # noqa: S603 - this interpreter, or the one that the user names
                 command,
-                env={**_untraced(environment), variable: json.dumps(msgspec.to_builtins(job(contact)))},
+                env={**_untraced(environment), variable: str(task)},
                 cwd=cwd,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -10,11 +10,11 @@ one is a mean trimmed by a sixth of the rounds at each end, its error the winsor
 331-352): the estimate, and its interval. Its own t approximation is too bold far out, at 1e-3 and less, where a gate
 lives. `DF_SHARE` of the degrees of freedom holds there (Patel, Mudholkar & Fernando 1988, "Student's t approximations
 for three simple robust estimators", JASA 83, 1203-1210, correct them alike). That leaves few of eight rounds, which
-costs more than it saves where none is spoilt; so the other statistic is the plain mean with Student's t. Its level
-holds for symmetric noise of any tail (Efron 1969, "Student's t-test under symmetry conditions", JASA 64, 1278-1302),
-and two sides of one code are symmetric. They share each look's level, a third of it for the plain one (Bonferroni):
-with 2 % of spread and 12 rounds +5 % is found in 94 % of cases, by the trimmed mean alone in 80 %.
-tests/statistical/test_paired.py holds level and power.
+costs more than it saves where none is spoilt; so the other statistic is the plain mean with Student's t. Two sides of
+one code differ symmetrically, and there its level holds for all but tails lighter than normal ones (Efron 1969,
+"Student's t-test under symmetry conditions", JASA 64, 1278-1302). They share each look's level, a third of it for the
+plain one (Bonferroni): with 2 % of spread and 12 rounds +5 % is found in 94 % of cases, by the trimmed mean alone in
+80 %. tests/statistical/test_paired.py holds level and power.
 
 Looks are paid for by allotting the level among them (Slud & Wei 1982, "Two-sample repeated significance tests based on
 the modified Wilcoxon statistic", JASA 77, 862-868): look k gets alpha / (k (k + 1)). These add up to alpha, the first
@@ -195,7 +195,7 @@ def judge(y: Array, rule: PairedRule) -> Paired:
         high=estimate + half,
         p=min(1.0, *(float(chance(y[:n])) / allotted(1.0, look) for look, n in enumerate(counts, 1))),
         mde=minimum_detectable_effect(y, rule),
-        suspected=float(now.p) <= SUSPECTED_P,
+        suspected=float(chance(y)) <= SUSPECTED_P,
         blind=not settled and minimum_detectable_effect(y, rule, floor=False) > rule.max_regression,
         regressed=regressed,
         improved=improved,

@@ -238,6 +238,7 @@ def test_what_variables_name_and_git_ignores_stays(checkout: Checkout, monkeypat
         assert there["DATA_DIR"] == str(Path(found.there.moved) / "data")
         assert there["OUT_DIR"] == str(Path(found.there.moved) / "build" / "not-yet")
         assert found.there.notes == (f"{checkout.path}/build/lib.so: this checkout's on both sides, git ignores it",)
+        assert f"{checkout.path}/build/lib.so" in found.there.copies, "its modules are no revision's"
 
 
 def test_submodules_are_linked_and_told(checkout: Checkout, tmp_path: Path) -> None:
@@ -266,6 +267,12 @@ def test_submodules_are_linked_and_told(checkout: Checkout, tmp_path: Path) -> N
             assert note.startswith("submodule lib: this checkout's on both sides, ")
             assert str(inner) in found.there.copies
     assert checkout.git("submodule", "status").split()[1] == "lib"
+    checkout.git("rm", "--quiet", "--cached", "lib", ".gitmodules")
+    (inner / ".git").unlink()
+    checkout.commit("an ordinary folder from now on")
+    with opened(first, checkout) as found:
+        assert len(found.there.notes) == 1
+        assert str(inner) in found.there.copies
 
 
 def test_installed_copies_are_known(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:

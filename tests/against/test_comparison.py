@@ -178,6 +178,26 @@ def test_a_round_measures_as_long_as_the_rest_of_it_takes() -> None:
         assert table.plans[1].measure_s == pytest.approx(measured_s)
 
 
+def test_longer_rounds_do_not_put_off_the_first_look() -> None:
+    """Eight rounds of 6.5 s go into a minute, of 7.5 s not for sure; where starting alone counts, none is longer."""
+    table = Table(around(0.0), round_s=0.0)
+    real = table.play
+
+    def play(here: Side, there: Side, launch: Launch, plan: Plan) -> Round:
+        table.now += 5.5 + plan.measure_s
+        return real(here, there, launch, plan)
+
+    table.play = play  # type: ignore[method-assign]
+    table.first_s = 0.0
+    (change,) = table.compare()[""].changes
+    assert change.runs == 8
+    assert 1.0 < table.plans[1].measure_s < 2.0
+    answer = Answer(outcome="passed", measurements=(measurement(load=20.0),))
+    table = Table(lambda _: round_of(current=answer, other=answer), round_s=2.5)
+    table.compare(gate="load")
+    assert {plan.measure_s for plan in table.plans} == {1.0}
+
+
 def test_where_starting_is_measured_sides_start_in_turn() -> None:
     """`load` of two processes at once would be the neighbour's."""
     answers = [Answer(outcome="passed", measurements=(measurement(load=load),)) for load in (30.0, 20.0)]

@@ -225,8 +225,10 @@ def test_a_revision_without_the_plugin(suite: Suite) -> None:
     """One whose own files do not load it would run its whole suite in the place of one test: that is told instead."""
     suite.write("pytest.ini", "[pytest]\n")
     suite.write("conftest.py", "")
-    suite.write("test_it.py", "from pathlib import Path\n\ndef test_it():\n    Path(__file__ + '.ran').touch()\n")
+    ran = suite.path.parent / "ran"
+    suite.write("test_other.py", f"from pathlib import Path\n\ndef test_other():\n    Path({str(ran)!r}).touch()\n")
     suite.commit()
+    (suite.path / "test_other.py").unlink()
     suite.write("conftest.py", f"pytest_plugins = ['pytest_infer.plugin']\n{SHORT}")
     suite.write("pytest.ini", "[pytest]\ninfer_against = HEAD\ninfer_time = 0.01\ninfer_report = report.json\n")
     suite.write("test_it.py", "import pytest\n\n@pytest.mark.infer(model=dict)\ndef test_it(infer_engine): pass\n")
@@ -235,6 +237,7 @@ def test_a_revision_without_the_plugin(suite: Suite) -> None:
     (reason,) = suite.results()["test_it"].reasons
     assert "ended with exit status 4" in reason
     assert "this side does not load pytest-infer" in reason
+    assert not ran.exists()
 
 
 def test_another_interpreter(suite: Suite, tmp_path: Path) -> None:

@@ -210,9 +210,11 @@ def test_installed_packages_that_the_side_has_itself_are_told(tmp_path: Path) ->
     for package in ("mine", "src/deep", "linked", "json"):
         (tmp_path / "tree" / package).mkdir(parents=True)
         (tmp_path / "tree" / package / "__init__.py").touch()
+    (tmp_path / "tree" / "mine" / "code.py").touch()
     paths = {"base": "/home/me/repo", "moved": str(tmp_path / "tree"), "kept": [], "copies": []}
     files = {
         "mine.code": "/site/mine/code.py",
+        "mine.of_another_distribution": "/site/mine/of_another_distribution.py",
         "deep": "/site/deep/__init__.py",
         "other": "/site/other.py",
         "json": "/usr/lib/python3/json/__init__.py",

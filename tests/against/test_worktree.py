@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 import shutil
 from typing import TYPE_CHECKING
 
@@ -49,6 +51,22 @@ def test_it_goes_when_the_body_fails(checkout: Checkout, elsewhere: Path) -> Non
         raise KeyboardInterrupt
     assert list(elsewhere.iterdir()) == []
     assert len(checkout.git("worktree", "list").splitlines()) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_a_forked_copy_leaves_it_alone(checkout: Checkout, elsewhere: Path) -> None:
+    """A process that a test forks off comes to its own end, by all that this one would do: the tree is this one's."""
+    opened = contextlib.ExitStack()
+    tree = opened.enter_context(work_tree(Repository(checkout.path), "HEAD"))
+    if (copy := os.fork()) == 0:
+        try:
+            opened.close()
+        finally:
+            os._exit(0)
+    os.waitpid(copy, 0)
+    assert (tree / "code.py").exists()
+    opened.close()
+    assert list(elsewhere.iterdir()) == []
 
 
 def test_what_killed_runs_left_is_removed(checkout: Checkout, elsewhere: Path) -> None:
@@ -149,7 +167,7 @@ def test_a_folder_of_which_git_keeps_a_part_is_linked_file_by_file(checkout: Che
     checkout.write("models/more/own.txt", "new")
     checkout.write("models/added.txt", "new")
     checkout.commit()
-    for name in ("models/big.onnx", "models/more/big.bin", "models/whole/a"):
+    for name in ("models/big.onnx", "models/more/big.bin", "models/whole/a", "models/__pycache__/a.pyc"):
         checkout.write(name, "downloaded")
     with work_tree(Repository(checkout.path), old) as tree:
         made = link(("models",), Repository(checkout.path), tree)
@@ -157,6 +175,14 @@ def test_a_folder_of_which_git_keeps_a_part_is_linked_file_by_file(checkout: Che
         assert (tree / "models" / "more" / "own.txt").read_text() == "old"
         assert (tree / "models" / "whole" / "a").read_text() == "downloaded"
         assert not (tree / "models" / "added.txt").exists()
+
+
+def test_nothing_is_made_or_removed_behind_a_link(checkout: Checkout) -> None:
+    """What lies in a linked folder is the user's own, an empty folder, too."""
+    (checkout.path / "models" / "empty").mkdir(parents=True)
+    with work_tree(Repository(checkout.path), "HEAD") as tree:
+        assert link(("models", "models/empty"), Repository(checkout.path), tree) == ("models",)
+    assert (checkout.path / "models" / "empty").is_dir()
 
 
 def test_a_revision_is_found_by_any_name(checkout: Checkout) -> None:

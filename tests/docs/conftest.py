@@ -15,7 +15,7 @@ import pytest
 
 from tests.docs.blocks import blocks
 
-SHORT: Final = "-p no:randomly --infer-time=0.01 --infer-runs=2 --infer-confirm=2"
+SHORT: Final = "-p no:randomly -p no:hypothesispytest --infer-time=0.01 --infer-runs=2 --infer-confirm=2"
 """The shortest measurements; with the project's wide prior no exit status asked for here depends on a time."""
 
 CONFTEST: Final = """

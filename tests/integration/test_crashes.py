@@ -148,7 +148,7 @@ import sys
 import pytest
 
 def hang(pause):
-    child = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
+    child = subprocess.Popen([sys.executable, "-c", "import signal; signal.alarm(60); signal.pause()"])
     with socket.create_connection(("127.0.0.1", int(os.environ["PORT"]))) as line:
         line.sendall(b"!")
         pause()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 from pathlib import Path
@@ -25,7 +24,7 @@ from pytest_infer.two_sides import TwoSides
 from pytest_infer.verdict import Evidence, Outcome, judge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from pytest_infer.measurement import Measurement
     from pytest_infer.result import Result
@@ -186,25 +185,5 @@ def test_no_room_for_the_other_side(session: Any, monkeypatch: pytest.MonkeyPatc
     full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     monkeypatch.setattr(two_sides, "sides", Mock(side_effect=full))
     sides = TwoSides(Settings(root=Path(), against="main"), (), (), pytest.UsageError)
-    with pytest.raises(pytest.UsageError, match=r"No space left on device; make room there, or set TMPDIR to"):
+    with pytest.raises(pytest.UsageError, match=r"No space left on device .*TMPDIR"):
         sides.pytest_sessionstart(session)
-
-
-def test_a_forked_copy_leaves_the_other_side_alone(session: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that a test forks off comes to its own end: what was made is the first one's to remove."""
-    removed = []
-
-    @contextlib.contextmanager
-    def made(*_: Any, **__: Any) -> Iterator[None]:
-        yield
-        removed.append(True)
-
-    monkeypatch.setattr(two_sides, "sides", made)
-    sides = TwoSides(Settings(root=Path(), against="main"), (), (), pytest.UsageError)
-    sides.pytest_sessionstart(session)
-    with monkeypatch.context() as elsewhere:
-        elsewhere.setattr(os, "getpid", lambda: -1)
-        sides.pytest_unconfigure()
-        assert not removed
-    sides.pytest_unconfigure()
-    assert removed == [True]
