@@ -20,7 +20,9 @@ SHORT: Final = "-p no:randomly -p no:hypothesispytest --infer-time=0.01 --infer-
 
 CONFTEST: Final = """
 from pytest_infer.device import cpu_state
+from pytest_infer.measure import loop
 
+loop.WARMUP_NS = loop.WARMUP_BOUND_NS = 2_000_000
 cpu_state.read_cpu_state = lambda *_: cpu_state.CpuState()  # what neighbours do must not change a verdict
 """
 

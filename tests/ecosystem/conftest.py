@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from tests.integration.conftest import elsewhere, memory, models, plans, suite
 
 if TYPE_CHECKING:
@@ -19,3 +21,10 @@ def benchmarks(suite: Suite, file: str = "benchmark.json") -> dict[str, dict[str
     names = [str(row["fullname"]) for row in found]
     assert len(set(names)) == len(names), names
     return dict(zip(names, found, strict=True))
+
+
+@pytest.fixture(autouse=True)
+def _all_plugins(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001 - it leaves them out
+    """Suites load whatever is installed, as users' do."""
+    for name in ("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "PYTEST_PLUGINS"):
+        monkeypatch.delenv(name)

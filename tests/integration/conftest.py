@@ -43,9 +43,14 @@ ELSEWHERE = FIRST.exists() and FIRST.read_text() != str(os.getpid())
 """
 """The beginning of a test file that knows whether it runs in another process than the suite's."""
 
+NEEDED: Final = "pytest_infer.plugin,pytest_benchmark.plugin,xdist.plugin"
+"""The plugins of the suites' processes: each starts dozens of times, and others cost time only."""
+
 QUIET: Final = """
 from pytest_infer.device import cpu_state
+from pytest_infer.measure import loop
 
+loop.WARMUP_NS = loop.WARMUP_BOUND_NS = 2_000_000  # no verdict of these tests depends on a time
 # The machine that runs these tests is shared: what its neighbours do must not change a verdict.
 cpu_state.read_cpu_state = lambda *_: cpu_state.CpuState()
 """
@@ -266,6 +271,8 @@ def suite(
     monkeypatch.setenv("XDG_CACHE_HOME", str(plans))
     monkeypatch.setenv("TMPDIR", str(elsewhere))
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTEST_PLUGINS", NEEDED)
     (pytester.path / "models").symlink_to(models, target_is_directory=True)
     return Suite(pytester, mark, memory)
 

@@ -181,7 +181,7 @@ def test_a_last_try_counts(suite: Suite) -> None:
         @pytest.mark.infer(model=len, inputs=("abc",))
         def test_it(flaky, infer_engine): pass
     """)
-    assert suite.run("--infer-isolate=never", "--reruns=1").ret == 0
+    assert suite.run("-p", "pytest_rerunfailures", "--infer-isolate=never", "--reruns=1").ret == 0
     assert suite.report().errors == ()
 
 
