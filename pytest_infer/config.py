@@ -62,6 +62,12 @@ def _choice(*values: str) -> Callable[[str], str]:
     return parse
 
 
+def _named(text: str) -> str:
+    if not text.strip():
+        raise ValueError("a revision, an interpreter or a folder, and this is empty")
+    return text
+
+
 def _clock(text: str) -> str:
     if text != "auto" and not text.isdigit():
         raise ValueError("auto, or a clock in MHz")
@@ -128,7 +134,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
            help="and at most (default: 60)"),
     Option(name="--infer-backend", metavar="NAME", default=None, parse=str,
            help="the backend where a test names none (default: onnxruntime on the CPU, tensorrt on a GPU)"),
-    Option(name="--infer-against", metavar="REV|PYTHON|DIR", default=None, parse=str,
+    Option(name="--infer-against", metavar="REV|PYTHON|DIR", default=None, parse=_named,
            help="interleaved A/B against a revision, another environment's interpreter, or another checkout"),
     Option(name="--infer-report", metavar="FILE", default=(), parse=_report, repeatable=True,
            help="write a report: .json, .html, .md, or .txt for GitLab's metrics (repeatable)"),

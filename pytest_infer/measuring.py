@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_infer.device.cpu_state import contention, disturbance, monitors, read_cpu_state, tracers
+from pytest_infer.engines.target import CallableTarget, Target
 from pytest_infer.errors import UsageError
 from pytest_infer.measure.device_summary import device_intervals, device_metrics, device_state
 from pytest_infer.measure.host_memory import PeakMemory
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from pytest_infer.device.place import GpuInstruments
     from pytest_infer.engines.base import Backend, CompilingBackend
     from pytest_infer.engines.plan_cache import PlanCache
-    from pytest_infer.engines.target import Target
     from pytest_infer.measure.device_timer import DeviceTimes
     from pytest_infer.on_gpu import Timing
 
@@ -270,12 +270,13 @@ def _served(way: Timing, target: Target, name: str, bench: Bench, station: Stati
     """As a side of an interleaved comparison: run what the parent asks for."""
     bench.instruments()  # raises where CUDA would compute on another GPU
     timer = way.timer()
+    measured_on = {"inputs": target.measured_on} if isinstance(target, CallableTarget) else {}
     with way.active():
         timings = station.serve(
             way.run,
             bench.clock,
             name=name,
-            workload=target.workload.describe(),
+            workload=target.workload.describe() | measured_on,
             model_digest=target.model_digest,
             block=time_block if timer is None else timer.block,
         )

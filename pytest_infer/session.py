@@ -222,7 +222,7 @@ class InferSession:
             started=self._started.isoformat(timespec="seconds"),
             notes=(
                 *notes,
-                *self._uncompared(),
+                *(() if self.against is None else self.against.notes(self.results)),
                 *crowd_notes(r for r in self.results if saved and self._acceptable(r)),
                 *clock_notes(self.results, asked=self.settings.lock_clocks is not None),
             ),
@@ -233,13 +233,6 @@ class InferSession:
             multiplied=self._multiplied,
             errors=errors,
         )
-
-    def _uncompared(self) -> tuple[str, ...]:
-        """That --infer-against compared nothing at all, which would look like a pass."""
-        nothing = self.results and all(result.outcome is Outcome.NO_BASELINE for result in self.results)
-        if self.settings.against is None or not nothing:
-            return ()
-        return (f"--infer-against={self.settings.against}: no test could be compared; each says why above",)
 
     def save(self) -> str | None:
         """Write what was recorded and may be accepted; a line that says so, or None where nothing was recorded.

@@ -14,12 +14,16 @@ from pytest_infer.against.choose import sides
 from pytest_infer.against.side import Sides
 from pytest_infer.device.gpu import COMPUTE_MODE, EXCLUSIVE
 from pytest_infer.errors import InferError
+from pytest_infer.verdict import Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pytest
 
     from pytest_infer.config import Settings
     from pytest_infer.device.fingerprint import Device
+    from pytest_infer.result import Result
 
 _TOLD: Final = "infer_against"
 """What an xdist worker is told: both sides, as plain values."""
@@ -79,9 +83,21 @@ class TwoSides:
         """Tell an xdist worker."""
         node.workerinput[_TOLD] = msgspec.to_builtins(self.sides)
 
-    def pytest_report_header(self) -> str | None:
-        """Say what is compared with."""
-        return None if self.sides is None else f"infer: against {self.sides.there.label}"
+    def pytest_report_header(self) -> list[str]:
+        """Say what is compared with, and what of it is not as its name says."""
+        if self.sides is None:
+            return []
+        there = self.sides.there
+        return [f"infer: against {there.label}", *(f"infer: {note}" for note in there.notes)]
+
+    def notes(self, results: Sequence[Result]) -> tuple[str, ...]:
+        """What was compared with; that nothing was compared at all would look like a pass."""
+        if self.sides is None or not results:
+            return ()
+        if any(result.outcome is not Outcome.NO_BASELINE for result in results):
+            return (f"compared in turn with {self.sides.there.label}, not with baselines",)
+        require = "--infer-baseline-mode=require makes that fail"
+        return (f"--infer-against={self._settings.against}: no test could be compared; each says why above; {require}",)
 
     def pytest_unconfigure(self) -> None:
         """Remove what was made."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import statistics
 import time
 from typing import TYPE_CHECKING, Final
 
 from pytest_infer.against.findings import find
 from pytest_infer.against.protocol import ABSENT, INACCURATE
-from pytest_infer.against.rounds import Plan, Round, play_alone, play_round
+from pytest_infer.against.rounds import Plan, Round, play_alone, play_round, round_ratio
 from pytest_infer.errors import MeasurementError, SkippedInWorkerError, telling_line
 from pytest_infer.gating import FAMILY_ERROR
 from pytest_infer.result import Compared
@@ -106,7 +107,7 @@ class Comparison:
                 if last or all(finding.settled for finding in found.values()):
                     return {name: finding.compared for name, finding in found.items()}
             elif last or self._hopeless(len(rounds), spent_s, round_s):
-                return dict.fromkeys(names, self._too_few(len(rounds), disturbed, round_s))
+                return {name: self._too_few(name, rounds, disturbed, round_s) for name in names}
 
     def _plan(
         self, target: str, request: Request, names: tuple[str, ...], number: int, *, first: bool, measure_s: float
@@ -194,14 +195,17 @@ class Comparison:
         needed_s = spent_s + (FIRST_LOOK - rounds) * round_s
         return rounds > 1 and needed_s > self._settings.time_limit * _HOPELESS
 
-    def _too_few(self, rounds: int, disturbed: Sequence[Round], round_s: float) -> Compared:
-        if disturbed and len(disturbed) >= rounds:
+    def _too_few(self, name: str, rounds: list[Round], disturbed: list[Round], round_s: float) -> Compared:
+        if disturbed and len(disturbed) >= len(rounds):
             return Compared(disturbed=tuple(dict.fromkeys(text for played in disturbed for text in played.disturbed)))
-        needed_s = math.ceil(round_s * (FIRST_LOOK + 1))
+        limit_s = self._settings.time_limit
+        needed_s = math.ceil(max(round_s * (FIRST_LOOK + 1), limit_s + round_s))
         told = (
-            f"{FIRST_LOOK} rounds against {self._there.label} need about {FIRST_LOOK * round_s:.3g} s, and "
-            f"--infer-time-limit is {self._settings.time_limit:g}: stopped after {rounds}; raise it to {needed_s}"
+            f"{FIRST_LOOK} rounds against {self._there.label} need about {needed_s} s, and --infer-time-limit is "
+            f"{limit_s:g}: stopped after {len(rounds)}; raise it"
         )
+        if ratios := [round_ratio(played.ratios[name]) for played in rounds if played.ratios.get(name)]:
+            told += f" (latency so far, too little to judge by: {math.expm1(statistics.median(ratios)):+.1%})"
         return Compared(undecided=(told,))
 
 

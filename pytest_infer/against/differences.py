@@ -9,6 +9,7 @@ from pytest_infer.device.environment import differences
 if TYPE_CHECKING:
     from pytest_infer.against.protocol import Ready
 
+_TOLD_INPUTS: Final = 5
 _QUESTION: Final = ("batch", "scenario")
 _ANSWER: Final = ("backend", "precision", "options", "target")
 
@@ -19,7 +20,7 @@ def other_workload(here: Ready, there: Ready) -> str:
         f"{key}: {there.workload.get(key)} → {here.workload.get(key)}" for key in _QUESTION if _differ(key, here, there)
     ]
     then, now = _shapes(there.workload), _shapes(here.workload)
-    return ", ".join(told + ([f"inputs: {then} → {now}"] if then != now else []))
+    return ", ".join(told + ([f"inputs: {_few(then)} → {_few(now)}"] if then != now else []))
 
 
 def between(here: Ready, there: Ready) -> tuple[str, ...]:
@@ -37,9 +38,14 @@ def _differ(key: str, here: Ready, there: Ready) -> bool:
     return bool(here.workload.get(key) != there.workload.get(key))
 
 
-def _shapes(workload: dict[str, Any]) -> list[Any]:
+def _shapes(workload: dict[str, Any]) -> list[str]:
     """Types and shapes of the inputs: their names may change."""
-    return [(tensor.get("dtype"), tuple(tensor.get("shape", ()))) for tensor in workload.get("inputs", ())]
+    inputs = workload.get("inputs", ())
+    return [f"{tensor.get('dtype')}[{', '.join(map(str, tensor.get('shape', ())))}]" for tensor in inputs]
+
+
+def _few(shapes: list[str]) -> str:
+    return ", ".join(shapes[:_TOLD_INPUTS]) + (", ..." if len(shapes) > _TOLD_INPUTS else "") or "none"
 
 
 def _short(digest: str | None) -> str:

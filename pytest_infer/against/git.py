@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import subprocess
@@ -27,6 +28,8 @@ _OF_A_HOOK: Final = frozenset({
 """A git hook that runs the tests has its own index and folder in the environment (`git rev-parse --local-env-vars`)."""
 _COMMIT: Final = re.compile(r"[0-9a-f]{7,40}")
 _WHOLE: Final = 40
+_ALIKE: Final = 0.8
+"""How like another name a mistyped one is, of 1."""
 _NAME: Final = re.compile(r"\w[\w./+-]*")
 """A branch or tag; `~`, `^`, `@` and `:` lead from one to somewhere else."""
 
@@ -53,11 +56,19 @@ class Repository:
         """
         if found := self._found(revision):
             return found
+        if not revision.startswith("-") and not self._run("cat-file", "-t", revision).returncode:
+            raise UsageError(f"{option} is no commit: give a branch, a tag or a commit")
         shallow = self._run("rev-parse", "--is-shallow-repository").stdout.strip() == "true"
         where = "this shallow clone" if shallow else str(self.top)
+        names = self._run("for-each-ref", "--format=%(refname:short)").stdout.split()
+        remotes = self._run("remote").stdout.split()
+        advice = ""
+        if alike := difflib.get_close_matches(revision, names, n=1, cutoff=_ALIKE):
+            advice += f" (did you mean {alike[0]}?)"
+        if remotes and (command := self._fetch(revision, remotes, shallow=shallow)):
+            advice += f"; to fetch it: {command}"
         raise UsageError(
-            f"{option}: no such revision in {where}, nor an interpreter or a directory of that name; "
-            f"to fetch it: {self._fetch(revision, shallow=shallow)}"
+            f"{option}: no such revision in {where}, nor an interpreter or a directory of that name{advice}"
         )
 
     def full_name(self, revision: str) -> str | None:
@@ -158,13 +169,14 @@ class Repository:
         except FileNotFoundError:
             raise UsageError("--infer-against: a revision needs git, which is not installed") from None
 
-    def _fetch(self, revision: str, *, shallow: bool) -> str:
-        """The command that brings `revision`."""
+    def _fetch(self, revision: str, remotes: list[str], *, shallow: bool) -> str:
+        """The command that brings `revision`; empty where none does."""
         depth = "--depth=1 " if shallow else ""
-        remotes = self._run("remote").stdout.split() or ["origin"]
         remote = "origin" if "origin" in remotes else remotes[0]
         if revision.startswith(("HEAD", "@")):
-            return "git fetch --deepen=10" if shallow else "git log"
+            return "git fetch --deepen=10" if shallow else ""
+        if revision.startswith(("/", ".", "~")):  # a path that is not there
+            return ""
         if not _NAME.fullmatch(revision):
             return "git fetch --deepen=10" if shallow else f"git fetch {remote}"
         for name in remotes:

@@ -13,7 +13,7 @@ from pytest_infer.engines.shapes import counting
 from pytest_infer.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from contextlib import AbstractContextManager
 
     from numpy.typing import NDArray
@@ -178,6 +178,8 @@ class CallableTarget:
         self._function = function
         self._given = given_inputs
         self._last: tuple[tuple[Any, ...], dict[str, Any]] | None = None
+        self.measured_on: list[dict[str, Any]] = []
+        """Types and shapes of the arguments that it was last made ready on, as a workload tells inputs."""
 
     def __repr__(self) -> str:
         """Say which callable this is."""
@@ -197,6 +199,7 @@ class CallableTarget:
     def runnable(self, inputs: Any = None) -> Callable[[], object]:
         """A callable for the loop: the function on each of its argument sets in turn."""
         sets = self.arguments(inputs)
+        self.measured_on = [leaf for args, kwargs in sets for leaf in _leaves("", [*args, kwargs])]
         function = self._function
         if len(sets) == 1:
             args, kwargs = sets[0]
@@ -235,6 +238,22 @@ def _joined(pieces: list[NDArray[Any]]) -> NDArray[Any]:
     """The pieces of one output behind each other; those without a dimension make one."""
     joined: NDArray[Any] = np.concatenate([np.atleast_1d(piece) for piece in pieces])
     return joined
+
+
+def _leaves(name: str, value: Any) -> Iterator[dict[str, Any]]:
+    """The arrays in arguments, and counts by what they are: other values need not be the same from run to run."""
+    if isinstance(value, dict):
+        value = value.items()
+    elif isinstance(value, list | tuple):
+        value = enumerate(value)
+    else:
+        if isinstance(value, int):
+            yield {"name": name, "dtype": str(value), "shape": []}
+        elif isinstance(shape := getattr(value, "shape", None), tuple):
+            yield {"name": name, "dtype": str(getattr(value, "dtype", "")), "shape": [*map(str, shape)]}
+        return
+    for key, one in value:
+        yield from _leaves(f"{name}.{key}" if name else str(key), one)
 
 
 def _arguments(given: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:

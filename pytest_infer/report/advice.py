@@ -27,7 +27,7 @@ def missing(results: Sequence[Result | JsonResult]) -> Iterator[str]:
 
 
 def blind(results: Sequence[Result | JsonResult]) -> Iterator[str]:
-    """How many passed that could not have seen a change of the tolerance, and what helps."""
+    """How many failed nothing that could not have seen a change of the tolerance, and what helps."""
     unseeing = [
         r
         for r in results
@@ -42,7 +42,7 @@ def blind(results: Sequence[Result | JsonResult]) -> Iterator[str]:
         )
         if unseeing[0].against:
             advice = "allow more rounds (--infer-time-limit)"
-        yield f"{len(unseeing)} passing test(s) could not have seen a change of the tolerance: {advice}"
+        yield f"{len(unseeing)} test(s) could not have seen a change of the tolerance: {advice}"
 
 
 def unbelieved(results: Sequence[Result | JsonResult]) -> Iterator[str]:

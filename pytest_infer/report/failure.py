@@ -74,7 +74,8 @@ def _way_out(result: Result) -> str:
     if result.against:
         again = f"to see it again: pytest {test} --infer-against={shlex.quote(result.against)}"
         ways |= {
-            Outcome.REGRESSED: f"{again}; to accept it: raise max_regression in the test's marker",
+            Outcome.REGRESSED: f"{again}; to accept it: merge it all the same (what comes later is held against it), "
+            "or raise max_regression in the test's marker",
             Outcome.NO_BASELINE: "it fails because of --infer-baseline-mode=require",
             Outcome.IMPROVED: "",
         }

@@ -89,7 +89,8 @@ class Paired:
 
     Attributes:
         estimate: the trimmed mean; `low` to `high` is its 95 % confidence interval, at this look alone.
-        p: one-sided p value of "not slower", all looks paid for: below alpha where `regressed`.
+        p: one-sided p value of "not slower", where it improved of "not faster", all looks paid for: below alpha where
+            `regressed` or `improved`.
         mde: smallest change, as a fraction, that the whole comparison would find in 80 % of cases.
         suspected: this look alone would call it slower at 5 %.
         blind: undecided, and noise hides a change of the tolerance's size.
@@ -188,12 +189,13 @@ def judge(y: Array, rule: PairedRule) -> Paired:
     regressed, passed = map(bool, decided(y, len(counts), rule))
     improved = bool(decided(-y, len(counts), rule)[0])
     settled = regressed or improved or passed
+    claimed = -y if improved else y
     rule = replace(rule, rounds=max(rule.rounds, y.size))
     return Paired(
         estimate=estimate,
         low=estimate - half,
         high=estimate + half,
-        p=min(1.0, *(float(chance(y[:n])) / allotted(1.0, look) for look, n in enumerate(counts, 1))),
+        p=min(1.0, *(float(chance(claimed[:n])) / allotted(1.0, look) for look, n in enumerate(counts, 1))),
         mde=minimum_detectable_effect(y, rule),
         suspected=float(chance(y)) <= SUSPECTED_P,
         blind=not settled and minimum_detectable_effect(y, rule, floor=False) > rule.max_regression,

@@ -287,6 +287,7 @@ def test_a_missing_revision(suite: Suite, elsewhere: Path, value: str) -> None:
     [
         (("--infer-update-baselines",), "drop it to record"),
         (("--infer-isolate=never",), "drop --infer-isolate=never"),
+        (("--infer-against=",), "a revision, an interpreter or a folder, and this is empty"),
     ],
 )
 def test_contradictions(suite: Suite, arguments: tuple[str, ...], told: str) -> None:
@@ -322,6 +323,23 @@ class TestIt:
     suite.write("src/code_of_mine.py", CODE.format(number=40_000))
     assert suite.run("--infer-against=HEAD").returncode == 1
     assert suite.results()["TestIt::test_it[a b/c]"].outcome == "regressed"
+
+
+def test_other_inputs_are_another_workload(suite: Suite) -> None:
+    """More work for the same code makes no code slower: what a callable is called with is compared, too."""
+    test = """
+import numpy as np
+import pytest
+
+@pytest.mark.infer(model=np.sort, inputs=np.zeros({}))
+def test_it(infer_engine): pass
+"""
+    suite.write("test_code.py", test.format(2_000))
+    suite.commit()
+    suite.write("test_code.py", test.format(40_000))
+    assert suite.run("--infer-against=HEAD").returncode == 0
+    (reason,) = suite.results()["test_it"].reasons
+    assert "measures another workload (inputs: float64[2000] → float64[40000])" in reason
 
 
 def test_a_shallow_clone(suite: Suite, tmp_path: Path) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
 import shutil
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import filelock
@@ -19,6 +19,25 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.against.conftest import Checkout
+
+FORKED = """
+import contextlib
+import os
+import sys
+from pathlib import Path
+
+from pytest_infer.against.git import Repository
+from pytest_infer.against.worktree import work_tree
+
+opened = contextlib.ExitStack()
+tree = opened.enter_context(work_tree(Repository(Path(sys.argv[1])), "HEAD"))
+if os.fork() == 0:
+    opened.close()
+    os._exit(0)
+os.wait()
+assert (tree / "code.py").exists()
+opened.close()
+"""
 
 
 def pointer(content: bytes) -> str:
@@ -53,19 +72,10 @@ def test_it_goes_when_the_body_fails(checkout: Checkout, elsewhere: Path) -> Non
     assert len(checkout.git("worktree", "list").splitlines()) == 1
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+@pytest.mark.skipif("sys.platform == 'win32'", reason="no fork")
 def test_a_forked_copy_leaves_it_alone(checkout: Checkout, elsewhere: Path) -> None:
     """A process that a test forks off comes to its own end, by all that this one would do: the tree is this one's."""
-    opened = contextlib.ExitStack()
-    tree = opened.enter_context(work_tree(Repository(checkout.path), "HEAD"))
-    if (copy := os.fork()) == 0:
-        try:
-            opened.close()
-        finally:
-            os._exit(0)
-    os.waitpid(copy, 0)
-    assert (tree / "code.py").exists()
-    opened.close()
+    subprocess.run([sys.executable, "-c", FORKED, str(checkout.path)], check=True, timeout=60)
     assert list(elsewhere.iterdir()) == []
 
 
@@ -194,6 +204,31 @@ def test_a_revision_is_found_by_any_name(checkout: Checkout) -> None:
     repository = Repository(checkout.path)
     for name in ("v1", "old", first[:9], "HEAD~1", "main^"):
         assert repository.commit(name, "x") == first
+
+
+@pytest.mark.parametrize(
+    ("revision", "told"),
+    [
+        ("HEAD:code.py", "x is no commit: give a branch, a tag or a commit"),
+        ("orgin/main", "of that name (did you mean origin/main?); to fetch it: git fetch origin orgin/main, and"),
+        ("HEAD~9", "of that name"),
+        ("/nowhere/python", "of that name"),
+    ],
+)
+def test_what_no_fetch_brings_is_told_without_one(checkout: Checkout, tmp_path: Path, revision: str, told: str) -> None:
+    """Something else than a commit, more steps back than there are, a path; a slip of the finger with what is there."""
+    clone = tmp_path / "clone"
+    checkout.git("clone", "--quiet", f"file://{checkout.path}", str(clone))
+    with pytest.raises(UsageError) as error:
+        Repository(clone).commit(revision, "x")
+    assert told in str(error.value)
+    assert ("to fetch it" in str(error.value)) == ("to fetch it" in told)
+
+
+def test_where_there_is_no_remote_nothing_can_be_fetched(checkout: Checkout) -> None:
+    """A branch that is nowhere."""
+    with pytest.raises(UsageError, match=r"of that name$"):
+        Repository(checkout.path).commit("release-1", "x")
 
 
 @pytest.mark.parametrize(

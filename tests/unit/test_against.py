@@ -94,7 +94,7 @@ def test_slower_fails_and_says_what_to_do(
         "8 rounds",
         "differs from main:",
         "numpy: 1 → 2",
-        "to see it again: pytest test_net.py::test_0 --infer-against=main; to accept it: raise max_regression",
+        "to see it again: pytest test_net.py::test_0 --infer-against=main; to accept it: merge it all the same",
     ):
         assert part in text
     for part in ("baseline", "session"):

@@ -1,0 +1,30 @@
+"""A Python callable under measurement: what it is called with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pytest_infer.engines.target import CallableTarget
+from pytest_infer.workload import Workload
+
+X = np.zeros((2, 3), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "told"),
+    [
+        (None, []),
+        (X, [("0", "float32", ["2", "3"])]),
+        ((X, 5, 0.5, "text"), [("0", "float32", ["2", "3"]), ("1", "5", [])]),
+        ({"x": {"deep": [X]}}, [("0.x.deep.0", "float32", ["2", "3"])]),
+        ([(1,), (2,)], [("0", "1", []), ("0", "2", [])]),
+    ],
+)
+def test_types_and_shapes_of_its_arguments_are_known(inputs: Any, told: list[tuple[str, str, list[str]]]) -> None:
+    """Arrays by type and shape, however deep, counts by what they are; other values may differ from run to run."""
+    target = CallableTarget(lambda *_, **__: None, workload=Workload(target="f", backend="callable"))
+    target.runnable(inputs)
+    assert [(leaf["name"], leaf["dtype"], leaf["shape"]) for leaf in target.measured_on] == told
