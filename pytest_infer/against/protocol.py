@@ -15,7 +15,7 @@ import msgspec
 from pytest_infer.measure import protocol
 from pytest_infer.measure.protocol import Answer, Job
 
-PROTOCOL: Final = f"3.{protocol.PROTOCOL}"
+PROTOCOL: Final = f"4.{protocol.PROTOCOL}"
 """Raised with every change of these messages, or of the answers in them; two sides that don't agree say so at once."""
 
 ABSENT: Final = "absent"
