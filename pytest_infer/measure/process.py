@@ -127,11 +127,9 @@ class WorkerProcess:
         """Its connection; None where it died or hung before it made one."""
         while time.monotonic() < deadline:
             self._accepting.join(_POLL_S)
-            if self._accepted:
-                return self._accepted[0]
-            if self._process.poll() is not None or not self._accepting.is_alive():
+            if self._accepted or self._process.poll() is not None or not self._accepting.is_alive():
                 break
-        return None
+        return self._accepted[0] if self._accepted else None  # it may have come since the loop looked
 
     def _obituary(self) -> str:
         code = self._process.poll()
