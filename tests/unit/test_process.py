@@ -7,6 +7,8 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+from multiprocessing import Pipe
 from typing import TYPE_CHECKING, cast
 from unittest.mock import Mock
 
@@ -43,6 +45,25 @@ def test_a_stranger_is_let_go(tmp_path: Path, said: bytes) -> None:
         variable="CONTACT", environment=os.environ, cwd=tmp_path, timeout_s=60,
     ) as worker:  # fmt: skip
         assert worker.receive() == b"hello"
+
+
+def test_a_worker_that_comes_between_two_looks_is_heard() -> None:
+    """It was not there yet, then its process is asked for; it has come meanwhile, and nobody waits for it any more."""
+    ours, theirs = Pipe()
+    theirs.send_bytes(b"hello")
+    come = threading.Event()
+
+    def accept() -> object:
+        come.wait(60)
+        return ours
+
+    def poll() -> None:
+        come.set()
+        worker._accepting.join(60)
+
+    process = Mock(poll=poll)
+    worker = WorkerProcess(process, Mock(accept=accept), os.devnull, timeout_s=60)
+    assert worker.receive() == b"hello"
 
 
 @pytest.mark.skipif("sys.platform == 'win32'", reason="a POSIX shell")
