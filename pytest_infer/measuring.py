@@ -270,7 +270,7 @@ def _served(way: Timing, target: Target, name: str, bench: Bench, station: Stati
     """As a side of an interleaved comparison: run what the parent asks for."""
     bench.instruments()  # raises where CUDA would compute on another GPU
     timer = way.timer()
-    measured_on = {"inputs": target.measured_on} if isinstance(target, CallableTarget) else {}
+    measured_on = {"inputs": target.measured_on()} if isinstance(target, CallableTarget) else {}
     with way.active():
         timings = station.serve(
             way.run,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from pytest_infer.engines.base import LoadedEngine
     from pytest_infer.workload import TensorSpec, Workload
+
+_MOST_TOLD: Final = 1000
+"""Arrays and counts of a callable's arguments: a list of inputs may be long."""
 
 
 class InferEngine:
@@ -178,8 +181,7 @@ class CallableTarget:
         self._function = function
         self._given = given_inputs
         self._last: tuple[tuple[Any, ...], dict[str, Any]] | None = None
-        self.measured_on: list[dict[str, Any]] = []
-        """Types and shapes of the arguments that it was last made ready on, as a workload tells inputs."""
+        self._ready_on: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
 
     def __repr__(self) -> str:
         """Say which callable this is."""
@@ -199,7 +201,7 @@ class CallableTarget:
     def runnable(self, inputs: Any = None) -> Callable[[], object]:
         """A callable for the loop: the function on each of its argument sets in turn."""
         sets = self.arguments(inputs)
-        self.measured_on = [leaf for args, kwargs in sets for leaf in _leaves("", [*args, kwargs])]
+        self._ready_on = sets
         function = self._function
         if len(sets) == 1:
             args, kwargs = sets[0]
@@ -213,6 +215,14 @@ class CallableTarget:
             return function(*args, **kwargs)
 
         return run
+
+    def measured_on(self) -> list[dict[str, Any]]:
+        """Types and shapes of the arguments that it was last made ready on, as a workload tells inputs; not too many.
+
+        Whole numbers count by what they are, lists by their length; other values may differ from run to run.
+        """
+        given = (pair for args, kwargs in self._ready_on for pair in (*enumerate(args), *kwargs.items()))
+        return list(itertools.islice((leaf for name, value in given for leaf in _leaves(str(name), value)), _MOST_TOLD))
 
     def arguments(self, inputs: Any = None) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
         """The argument sets: a list holds several; a tuple is positional, a dict by keyword, the rest one argument."""
@@ -241,19 +251,20 @@ def _joined(pieces: list[NDArray[Any]]) -> NDArray[Any]:
 
 
 def _leaves(name: str, value: Any) -> Iterator[dict[str, Any]]:
-    """The arrays in arguments, and counts by what they are: other values need not be the same from run to run."""
-    if isinstance(value, dict):
-        value = value.items()
-    elif isinstance(value, list | tuple):
-        value = enumerate(value)
+    if isinstance(value, int):
+        yield {"name": name, "dtype": str(value), "shape": []}
     else:
-        if isinstance(value, int):
-            yield {"name": name, "dtype": str(value), "shape": []}
-        elif isinstance(shape := getattr(value, "shape", None), tuple):
-            yield {"name": name, "dtype": str(getattr(value, "dtype", "")), "shape": [*map(str, shape)]}
-        return
-    for key, one in value:
-        yield from _leaves(f"{name}.{key}" if name else str(key), one)
+        yield from _arrays(name, value)
+
+
+def _arrays(name: str, value: Any) -> Iterator[dict[str, Any]]:
+    """The arrays in a value, however deep, and the lengths of what holds them."""
+    if isinstance(value, dict | list | tuple):
+        yield {"name": name, "dtype": type(value).__name__, "shape": [str(len(value))]}
+        for key, one in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _arrays(f"{name}.{key}", one)
+    elif isinstance(shape := getattr(value, "shape", None), tuple):
+        yield {"name": name, "dtype": str(getattr(value, "dtype", "")), "shape": [*map(str, shape)]}
 
 
 def _arguments(given: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
