@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pytest_infer.errors import UsageError
-from pytest_infer.precision.model import inputs_of, open_first, read
+from pytest_infer.errors import EngineBuildError, UsageError
+from pytest_infer.precision.model import external_files, inputs_of, open_first, structure
 from pytest_infer.precision.recognise import parts, recognise_graph
 
 if TYPE_CHECKING:
@@ -58,23 +58,18 @@ def content_of(path: Path) -> Content:
     Raises:
         EngineBuildError: it is no ONNX.
     """
-    return _content(path, *_state(path))
-
-
-def own_precision(path: Path) -> Precision | Unconvertible:
-    """The arithmetic that the model itself is in."""
-    return content_of(path).precision
-
-
-@functools.lru_cache(maxsize=64)
-def _content(path: Path, _mtime_ns: int, _size: int) -> Content:
-    graph = read(path, weights=False).graph
+    graph = structure(path).graph
     return Content(
         precision=recognise_graph(graph),
         parts=parts(graph),
         open_first=open_first(graph),
         inputs=inputs_of(graph),
     )
+
+
+def own_precision(path: Path) -> Precision | Unconvertible:
+    """The arithmetic that the model itself is in."""
+    return content_of(path).precision
 
 
 def model_digest(path: Path) -> str:
@@ -106,12 +101,7 @@ def _read(path: Path, _mtime_ns: int, _size: int) -> tuple[str, tuple[Path, ...]
 
 def external_data(path: Path) -> tuple[Path, ...]:
     """The external data files that an ONNX model names and that exist, sorted."""
-    import onnx
-    from onnx.external_data_helper import ExternalDataInfo, _get_all_tensors, uses_external_data
-
     try:
-        model = onnx.load(path, load_external_data=False)
-    except Exception:  # noqa: BLE001 - unreadable: the build says so in the user's words
+        return tuple(file for file in external_files(path) if file.is_file())
+    except EngineBuildError:  # unreadable: the build says so
         return ()
-    names = {ExternalDataInfo(t).location for t in _get_all_tensors(model) if uses_external_data(t)}
-    return tuple(path.parent / name for name in sorted(names) if (path.parent / name).is_file())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import logging
 import warnings
@@ -21,15 +22,47 @@ LARGEST_BYTES: int = 2**31 - 2**24
 """A protobuf message is smaller than 2 GiB; this leaves room for what is not weights. What is larger is written with
 its weights in a file of their own."""
 _SMALL_BYTES: Final = 1024  # tensors that stay in the model: shapes, axes, scales, which ONNX's own tools look at
+_NUMBERS: Final = ("raw_data", "float_data", "double_data", "int32_data", "int64_data", "uint64_data", "string_data")
 _OLDEST_IR: Final = 4  # the first in which weights need not be inputs, too
 
 
-def read(path: Path, *, weights: bool = True) -> onnx.ModelProto:
-    """The model in `path`; without `weights`, external data files stay unread.
+def read(path: Path) -> onnx.ModelProto:
+    """The model in `path`, whole.
 
     Raises:
         EngineBuildError: the file is not there, or is no ONNX.
     """
+    return _load(path, weights=True)
+
+
+def structure(path: Path) -> onnx.ModelProto:
+    """The model in `path` without its large weights, for looking at alone: it is kept for who asks next.
+
+    Reading half a gigabyte takes a second, and a build asks a dozen times.
+
+    Raises:
+        EngineBuildError: the file is not there, or is no ONNX.
+    """
+    try:
+        status = path.stat()
+    except OSError:
+        return _load(path, weights=False)  # which says why not
+    return _structure(path, status.st_mtime_ns, status.st_size)
+
+
+@functools.lru_cache(maxsize=16)
+def _structure(path: Path, _mtime_ns: int, _size: int) -> onnx.ModelProto:
+    from onnx.external_data_helper import _get_all_tensors
+
+    model = _load(path, weights=False)
+    for tensor in _get_all_tensors(model):
+        for field in _NUMBERS:
+            if len(getattr(tensor, field)) > _SMALL_BYTES:
+                tensor.ClearField(field)
+    return model
+
+
+def _load(path: Path, *, weights: bool) -> onnx.ModelProto:
     try:
         import onnx
     except ImportError:
@@ -47,7 +80,7 @@ def read(path: Path, *, weights: bool = True) -> onnx.ModelProto:
 
 def inputs(path: Path) -> tuple[TensorSpec, ...]:
     """What the model in `path` takes, its dynamic dimensions by name."""
-    return inputs_of(read(path, weights=False).graph)
+    return inputs_of(structure(path).graph)
 
 
 def inputs_of(graph: onnx.GraphProto) -> tuple[TensorSpec, ...]:
@@ -71,7 +104,7 @@ def inputs_of(graph: onnx.GraphProto) -> tuple[TensorSpec, ...]:
 
 def output_names(path: Path) -> tuple[str, ...]:
     """What the model in `path` gives, in its order."""
-    return tuple(value.name for value in read(path, weights=False).graph.output)
+    return tuple(value.name for value in structure(path).graph.output)
 
 
 def open_first(graph: onnx.GraphProto) -> frozenset[str]:
@@ -100,7 +133,7 @@ def external_files(path: Path) -> list[Path]:
     """The files that hold weights of the model in `path`, sorted."""
     from onnx.external_data_helper import ExternalDataInfo, _get_all_tensors, uses_external_data
 
-    tensors = _get_all_tensors(read(path, weights=False))
+    tensors = _get_all_tensors(structure(path))
     return sorted({path.parent / ExternalDataInfo(one).location for one in tensors if uses_external_data(one)})
 
 

@@ -5,7 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from pytest_infer.errors import UsageError
-from pytest_infer.precision.model import attach, detach, every_node, external_files, opset, raised, read, session, write
+from pytest_infer.precision.model import (
+    attach,
+    detach,
+    every_node,
+    external_files,
+    opset,
+    raised,
+    read,
+    session,
+    structure,
+    write,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,17 +40,18 @@ def simplified(model: Path, folder: Path, options: ConversionOptions) -> Path:
     Raises:
         EngineBuildError: it can't be raised. UsageError: what is excluded is not there.
     """
-    source = read(model)
-    options.check_names(source.graph, str(model))
-    old, apart = opset(source) < _OLDEST_OPSET, bool(external_files(model))
-    if old:
-        weights = detach(source)
-        source = raised(source, _OLDEST_OPSET, model, "scales by channel")
-        attach(source, weights)
+    network = structure(model)
+    options.check_names(network.graph, str(model))
+    old, apart = opset(network) < _OLDEST_OPSET, bool(external_files(model))
     if old or apart:  # weights that lie apart must lie beside what is made of them: older runtimes only refer to them
+        source = read(model)
+        if old:
+            weights = detach(source)
+            source = raised(source, _OLDEST_OPSET, model, "scales by channel")
+            attach(source, weights)
         model = folder / "source.onnx"
         write(source, model)
-    del source  # large networks fit twice, not three times
+        del source  # large networks fit twice, not three times
     target = folder / "simplified.onnx"
     session(model, optimized=target)
     return target

@@ -7,7 +7,7 @@ import math
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from pytest_infer.precision.model import constants, read
+from pytest_infer.precision.model import constants, structure
 from pytest_infer.workload import Precision
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Unconvertible(StrEnum):
 
 def recognise(model: Path) -> Precision | Unconvertible:
     """The arithmetic that `model` asks for: quantized if any heavy node is, else what most of its weights are in."""
-    return recognise_graph(read(model, weights=False).graph)
+    return recognise_graph(structure(model).graph)
 
 
 def recognise_graph(graph: onnx.GraphProto) -> Precision | Unconvertible:

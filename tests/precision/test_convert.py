@@ -180,9 +180,11 @@ def test_a_missing_package_names_its_extra(
     precision: Precision,
 ) -> None:
     """Both packages are optional; the error says how to get them."""
+    unread = tmp_path / "unread.onnx"  # by this process
+    unread.write_bytes(network.read_bytes())
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(MissingDependencyError, match=rf"{package}.*pip install 'pytest-infer\[onnxruntime\]'"):
-        convert(network, precision, tmp_path / "out.onnx", calibration=calibration)
+        convert(unread, precision, tmp_path / "out.onnx", calibration=calibration)
 
 
 def test_the_same_samples_give_the_same_file(network: Path, tmp_path: Path, calibration: CalibrationSet) -> None:

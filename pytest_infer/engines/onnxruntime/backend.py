@@ -22,7 +22,7 @@ from pytest_infer.engines.shapes import resolved
 from pytest_infer.engines.truth import Proof
 from pytest_infer.errors import PrecisionError
 from pytest_infer.precision import Conversion, conversion_options, convert
-from pytest_infer.precision.model import external_files, read, save_optimized, write
+from pytest_infer.precision.model import external_files, read, save_optimized, structure, write
 from pytest_infer.workload import Scenario, plain
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class OnnxRuntimeBackend:
         open_session(source, options)
         for left in {*folder.iterdir()} - {plan, *external_files(plan)}:
             left.unlink()
-        graph = read(plan, weights=False).graph
+        graph = structure(plan).graph
         nodes = optimised_nodes(graph, others=counts_others(request))
         return Proof(how="optimised graph", nodes=nodes, weights=kept_weights(graph)).plain()
 

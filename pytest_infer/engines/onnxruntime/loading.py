@@ -43,7 +43,7 @@ from pytest_infer.engines.onnxruntime.sessions import (
 from pytest_infer.engines.shapes import resolved
 from pytest_infer.engines.truth import Proof
 from pytest_infer.errors import PrecisionError, UsageError
-from pytest_infer.precision.model import inputs, read
+from pytest_infer.precision.model import inputs, structure
 from pytest_infer.workload import Precision
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ class _Loader:
         return Proof(
             how=how,
             nodes=nodes,
-            weights=kept_weights(read(self.model, weights=False).graph),
+            weights=kept_weights(structure(self.model).graph),
             placement=assigned,
             provider=None if self.fallback else self.provider,
         )

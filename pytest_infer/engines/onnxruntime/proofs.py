@@ -20,7 +20,7 @@ import math
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_infer.engines.arithmetic import WIDE, kind_of
-from pytest_infer.precision.model import constants, read
+from pytest_infer.precision.model import constants, structure
 from pytest_infer.precision.recognise import Unconvertible, dequantized, few_bits, makers
 from pytest_infer.workload import Precision
 
@@ -79,7 +79,7 @@ def written_nodes(model: Path, *, others: bool = False) -> dict[str, int]:
     """
     import onnx
 
-    graph = onnx.shape_inference.infer_shapes(read(model, weights=False)).graph
+    graph = onnx.shape_inference.infer_shapes(structure(model)).graph
     types, made = _types(graph), makers(graph)
 
     def told(name: str) -> str | None:

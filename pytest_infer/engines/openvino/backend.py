@@ -22,7 +22,7 @@ from pytest_infer.engines.openvino.runtime_model import fused_products, prove
 from pytest_infer.engines.shapes import resolved
 from pytest_infer.errors import UsageError
 from pytest_infer.precision import conversion_options, convert, recognise
-from pytest_infer.precision.model import inputs, output_names, read
+from pytest_infer.precision.model import inputs, output_names, structure
 from pytest_infer.workload import Precision, Scenario, plain
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def _source(request: BuildRequest, target: Path) -> Path:
         method=request.options.get("calibration_method", "minmax"),
         options=conversion_options(request.options),
         ranges=request.ranges,
-        symmetric=_multiplies_activations(read(request.model, weights=False).graph),
+        symmetric=_multiplies_activations(structure(request.model).graph),
     ).path
 
 
