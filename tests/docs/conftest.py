@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from tests.docs.blocks import blocks
+from tests.integration.conftest import NEEDED
 
-SHORT: Final = "-p no:randomly -p no:hypothesispytest --infer-time=0.01 --infer-runs=2 --infer-confirm=2"
+SHORT: Final = "--infer-time=0.01 --infer-runs=2 --infer-confirm=2 --infer-time-limit=15"
 """The shortest measurements; with the project's wide prior no exit status asked for here depends on a time."""
 
 CONFTEST: Final = """
@@ -39,6 +40,8 @@ class Project:
         environment = os.environ | {
             "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}",
             "PYTEST_ADDOPTS": SHORT,
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+            "PYTEST_PLUGINS": NEEDED,
             "OMP_NUM_THREADS": "1",  # threads that wait for each other on a busy machine would break any budget
             "TMPDIR": str(self.path.parent),
             "XDG_CACHE_HOME": str(self.path.parent / "cache"),
