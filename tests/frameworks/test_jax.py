@@ -163,6 +163,34 @@ def test_products_of_a_program() -> None:
     assert computed(HLO, 9.0) == {"bf16": 1, "fp32": 1, "tf32": 1}
 
 
+VECTORS = """
+%fused_reduce (param_0: f16[512,1024], param_1: f16[1024]) -> f32[512] {
+  %param_1 = f16[1024]{0} parameter(1)
+  %convert.2 = f32[1024]{0} convert(%param_1), metadata={op_name="jit(f)/dot_general"}
+  %broadcast.1 = f32[512,1024]{1,0} broadcast(%convert.2), dimensions={1}, metadata={op_name="jit(f)/dot_general"}
+  %param_0 = f16[512,1024]{1,0} parameter(0)
+  %convert.1 = f32[512,1024]{1,0} convert(%param_0), metadata={op_name="jit(f)/dot_general"}
+  %multiply.1 = f32[512,1024]{1,0} multiply(%broadcast.1, %convert.1), metadata={op_name="jit(f)/dot_general" id=2}
+  ROOT %reduce.1 = f32[512]{0} reduce(%multiply.1, %zero), dimensions={1}, metadata={op_name="jit(f)/dot_general"}
+}
+%fused_multiply (param_0.1: s8[64,32], param_1.1: f32[64,32]) -> s32[64,32] {
+  %param_0.1 = s8[64,32]{1,0} parameter(0)
+  %param_1.1 = f32[64,32]{1,0} parameter(1)
+  %convert.3 = s32[64,32]{1,0} convert(%param_0.1)
+  %multiply.2 = s32[64,32]{1,0} multiply(%convert.3, %convert.3), metadata={op_name="jit(f)/bi,bi->b/dot_general"}
+  %multiply.3 = f32[64,32]{1,0} multiply(%param_1.1, %param_1.1), metadata={op_name="jit(f)/dot_general"}
+  ROOT %multiply.4 = f32[64,32]{1,0} multiply(%param_1.1, %param_1.1), metadata={op_name="jit(f)/jit(gelu)/mul"}
+}
+"""
+"""As XLA of JAX 0.11.2 makes them for an H200: its products of one row, and what is no product at all."""
+
+
+def test_products_of_a_vector() -> None:
+    """On a GPU XLA multiplies and adds one row by itself: what it multiplies are numbers in what they come in."""
+    assert computed(VECTORS, 9.0) == {"fp16": 1, "int8": 1, "fp32": 1}
+    assert computed(VECTORS) == {}
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import collections
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from pytest_infer.engines.arithmetic import kind_of
+from pytest_infer.engines.arithmetic import WIDE, kind_of
 from pytest_infer.workload import Precision
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     Counts = collections.Counter[str]
 
@@ -26,6 +26,11 @@ _ELEMENT: Final = re.compile(r"\(*(\w+)\[")
 _HEAVY: Final = frozenset({"dot", "convolution", "ragged-dot"})
 _LIBRARY: Final = re.compile(r'custom_call_target="[^"]*(gemm|matmul|conv|dot|attention|fmha)', re.IGNORECASE)
 """Products that XLA leaves to a library: `__onednn$matmul`, `__cublas$gemm`, `__cudnn$convForward`."""
+
+_ELEMENTWISE: Final = re.compile(r'op_name="[^"]*\b(?:dot_general|conv_general_dilated)"')
+"""Whose `multiply` on a GPU is a product of a vector: XLA multiplies the elements there and adds them up."""
+_CARRYING: Final = frozenset({"convert", "copy", "bitcast", "broadcast", "reshape", "transpose"})
+"""What a number goes through unchanged: narrow ones are multiplied and added up in a wider type, exactly."""
 
 _ALGORITHM: Final = re.compile(r'algorithm"?[=:]"?(?:ALG_)?DOT_(BF16|F16|TF32)_', re.IGNORECASE)
 """An algorithm that rounds its operands first, as GPUs do; a CPU was seen to compute in what the operands are in."""
@@ -53,25 +58,47 @@ def computed(hlo: str, capability: float | None = None) -> Counts:
         hlo: its text.
         capability: a GPU's compute capability; None for a CPU.
     """
-    elements: dict[str, str] = {}
-    products: list[str] = []
-    for line in hlo.splitlines():
-        if (match := _INSTRUCTION.match(line)) is None:
-            continue
-        name, result, opcode, rest = match.groups()
-        if (element := _ELEMENT.match(result)) is not None:
-            elements[name] = element[1]
-        if opcode in _HEAVY or (opcode == "custom-call" and _LIBRARY.search(rest)):
-            products.append(rest)
+    made = _instructions(hlo)
     found: Counts = collections.Counter()
-    for rest in products:
-        operand = _OPERAND.search(rest)
-        kind = kind_of(elements.get(operand[0])) if operand else None
-        if capability is not None:
-            kind = _on_gpu(kind, rest, capability)
+    for one in made.values():
+        kind = None
+        if one.opcode in _HEAVY or (one.opcode == "custom-call" and _LIBRARY.search(one.rest)):
+            operand = _OPERAND.search(one.rest)
+            kind = kind_of(made[operand[0]].element) if operand and operand[0] in made else None
+            if capability is not None:
+                kind = _on_gpu(kind, one.rest, capability)
+        elif capability is not None and one.opcode == "multiply" and _ELEMENTWISE.search(one.rest):
+            kinds = [kind for name in _OPERAND.findall(one.rest)[:2] if (kind := _came_in(name, made)) is not None]
+            kind = min(kinds, key=WIDE.__eq__, default=None)  # a wide one may have come so into its fusion
         if kind is not None:
             found[kind] += 1
     return found
+
+
+class _Instruction(NamedTuple):
+    element: str | None
+    opcode: str
+    rest: str
+
+
+def _instructions(hlo: str) -> dict[str, _Instruction]:
+    found = {}
+    for line in hlo.splitlines():
+        if match := _INSTRUCTION.match(line):
+            name, result, opcode, rest = match.groups()
+            element = _ELEMENT.match(result)
+            found[name] = _Instruction(element and element[1], opcode, rest)
+    return found
+
+
+def _came_in(name: str, made: Mapping[str, _Instruction]) -> str | None:
+    """What a number is in before it is converted for a multiplication."""
+    while one := made.get(name):
+        operand = _OPERAND.search(one.rest)
+        if one.opcode not in _CARRYING or operand is None:
+            return kind_of(one.element)
+        name = operand[0]
+    return None
 
 
 def _on_gpu(kind: str | None, rest: str, capability: float) -> str | None:
