@@ -29,8 +29,12 @@ def open_cuda_core(uuid: str) -> Cuda:
     try:
         core: Any = import_module("cuda.core")
     except ImportError as error:
-        there = not isinstance(error, ModuleNotFoundError) or error.name == "cuda.bindings"
-        package = "cuda-bindings" if there else "cuda-core"  # the second does not bring the first by itself
+        package = _missing(error)
+        if package is None:
+            raise DeviceError(
+                f"cuda-core can't be imported ({error}); it and cuda-bindings may not fit together: "
+                "pip install --upgrade cuda-core cuda-bindings"
+            ) from error
         raise MissingDependencyError(package, "cuda", "work on a CUDA stream of our own") from None
     if not hasattr(core, "Device"):
         raise MissingDependencyError("cuda-core", "cuda", "work on a CUDA stream of our own (cuda-core 0.5 or later)")
@@ -41,6 +45,13 @@ def open_cuda_core(uuid: str) -> Cuda:
         raise
     except Exception as error:  # each layer under it has exceptions of its own
         raise DeviceError(f"CUDA can't be used here: {error}; this takes an NVIDIA GPU and its driver") from error
+
+
+def _missing(error: ImportError) -> str | None:
+    """The package that is not there; None where both are: cuda-core does not bring the bindings by itself."""
+    if error.name == "cuda.bindings" or "cannot import name 'bindings'" in str(error):
+        return "cuda-bindings"
+    return "cuda-core" if isinstance(error, ModuleNotFoundError) else None
 
 
 class _CudaCore:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import sys
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from pytest_infer.device.allocators import MemoryUse, allocated, start_peaks
 from pytest_infer.device.cuda import driver_memory, wake
 from pytest_infer.device.nvml import ask, compute_processes, open_nvml
 
@@ -21,14 +20,6 @@ CONTEXT: Final = "context_memory_mb"
 """The figure in a device's state: what a process takes before it computes anything."""
 MEMORY_BY: Final = "device_memory_by"
 """And who told the metric."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MemoryUse:
-    """What was taken, in MB, and where the figure comes from."""
-
-    peak_mb: float
-    told_by: str
 
 
 class MemoryMeter:
@@ -58,8 +49,7 @@ class MemoryMeter:
 
     def start(self) -> None:
         """From here on an allocator's peak counts: whatever was computed before was for something else."""
-        if (torch := _torch()) is not None:
-            torch.cuda.reset_peak_memory_stats()
+        start_peaks()
 
     def use(self, backend: str, state: State) -> MemoryUse | None:
         """The most that was taken, the context left out where it is known.
@@ -71,7 +61,7 @@ class MemoryMeter:
         Raises:
             DeviceError: the GPU is lost.
         """
-        if (own := _allocated(backend)) is not None:
+        if (own := allocated(backend)) is not None:
             return own
         process = state.get("process_memory_mb")
         if isinstance(process, int | float):
@@ -102,28 +92,3 @@ class MemoryMeter:
     def _used_mb(self) -> float | None:
         found = self.free_and_total_mb()
         return None if found is None else found[1] - found[0]
-
-
-def _allocated(backend: str) -> MemoryUse | None:
-    """What the allocator behind a backend says of itself; a callable may use several, and the sum is its."""
-    name = backend.partition(":")[0]
-    found: list[MemoryUse] = []
-    torch = _torch() if name in {"torch", "callable"} else None
-    if torch is not None and (peak := torch.cuda.max_memory_allocated()):
-        found.append(MemoryUse(peak_mb=peak / 1e6, told_by="PyTorch's allocator"))
-    cupy: Any = sys.modules.get("cupy")
-    if name == "callable" and cupy is not None and (held := cupy.get_default_memory_pool().total_bytes()):
-        found.append(MemoryUse(peak_mb=held / 1e6, told_by="CuPy's pool"))
-    jax: Any = sys.modules.get("jax")
-    if name == "jax" and jax is not None:  # it reserves most of the GPU at once: NVML tells nothing of it
-        stats = jax.devices()[0].memory_stats() or {}
-        if peak := stats.get("peak_bytes_in_use"):
-            found.append(MemoryUse(peak_mb=peak / 1e6, told_by="JAX's allocator"))
-    if not found:
-        return None
-    return MemoryUse(peak_mb=sum(one.peak_mb for one in found), told_by=" and ".join(one.told_by for one in found))
-
-
-def _torch() -> Any:
-    torch: Any = sys.modules.get("torch")
-    return torch if torch is not None and torch.cuda.is_initialized() else None

@@ -13,10 +13,10 @@ import pytest
 
 from pytest_infer.config import Settings
 from pytest_infer.device import cpu_state
+from pytest_infer.device.allocators import MemoryUse
 from pytest_infer.device.energy import EnergyWindow
 from pytest_infer.device.fingerprint import Device
 from pytest_infer.device.gpu_state import GpuSummary
-from pytest_infer.device.memory import MemoryUse
 from pytest_infer.engines.plan_cache import PlanCache
 from pytest_infer.engines.target import CallableTarget
 from pytest_infer.errors import MeasurementError, UsageError

@@ -107,7 +107,7 @@ def test_cuda_s_own_figure_stands_in(install: Callable[..., StandIn], monkeypatc
     [
         ("torch:cuda", 800, "PyTorch's allocator"),
         ("callable", 810, "PyTorch's allocator and CuPy's pool"),
-        ("jax:cuda", 70, "JAX's allocator"),
+        ("jax:cuda", 70, "JAX's allocator, since the process began"),
         ("onnxruntime:cuda", 1700, "NVML, of this process, its CUDA context included"),
     ],
 )
@@ -116,23 +116,49 @@ def test_the_allocator_behind_a_backend(
 ) -> None:
     """Its own figure goes before NVML's, which has what it keeps for later in it; nobody else's allocator is asked."""
     calls: list[str] = []
-    cuda = SimpleNamespace(
-        is_initialized=lambda: True,
-        reset_peak_memory_stats=lambda: calls.append("reset"),
-        max_memory_allocated=lambda: 800 * MB,
-    )
     pool = SimpleNamespace(total_bytes=lambda: 10 * MB)
     device = SimpleNamespace(memory_stats=lambda: {"peak_bytes_in_use": 70 * MB})
-    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=cuda))
+    monkeypatch.setitem(sys.modules, "torch", pytorch(calls))
     monkeypatch.setitem(sys.modules, "cupy", SimpleNamespace(get_default_memory_pool=lambda: pool))
     monkeypatch.setitem(sys.modules, "jax", SimpleNamespace(devices=lambda: [device]))
     found, _ = meter(install, mine(500))
     found.begin()
     found.start()
-    assert calls == ["reset"], "a peak from before is not the engine's"
+    assert calls == ["wait", "clear workspaces", "reset"], "what is from before is not the engine's"
     use = found.use(backend, {"process_memory_mb": 1700.0})
     assert use is not None
     assert (use.peak_mb, use.told_by) == (peak_mb, told_by)
+
+
+def test_graphs_of_pytorch(install: Callable[..., StandIn], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a CUDA graph writes to counts, though replays allocate nothing; what it was captured with stays."""
+    calls: list[str] = []
+    segments = [
+        {"segment_pool_id": (0, 0), "total_size": 900 * MB, "allocated_size": 100 * MB},
+        {"segment_pool_id": (0, 1), "total_size": 300 * MB, "allocated_size": 20 * MB},
+        {"segment_pool_id": (0, 1), "total_size": 40 * MB, "allocated_size": 0},
+    ]
+    monkeypatch.setitem(sys.modules, "torch", pytorch(calls, *segments))
+    found, _ = meter(install, mine(500))
+    found.begin()
+    found.start()
+    assert calls == ["reset"]
+    use = found.use("torch:cuda", {})
+    assert use is not None
+    assert (use.peak_mb, use.told_by) == (800 + 280 + 40, "PyTorch's allocator with the pools of CUDA graphs")
+
+
+def pytorch(calls: list[str], *segments: dict[str, Any]) -> Any:
+    """PyTorch with a peak of 800 MB; `calls` is what it was told."""
+    cuda = SimpleNamespace(
+        is_initialized=lambda: True,
+        synchronize=lambda: calls.append("wait"),
+        reset_peak_memory_stats=lambda: calls.append("reset"),
+        max_memory_allocated=lambda: 800 * MB,
+        memory_snapshot=lambda: list(segments),
+    )
+    inner = SimpleNamespace(_cuda_clearCublasWorkspaces=lambda: calls.append("clear workspaces"))
+    return SimpleNamespace(cuda=cuda, _C=inner)
 
 
 # --- the driver's library --------------------------------------------------------------------------------------------

@@ -271,6 +271,18 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, error: Impo
         open_cuda(GPU)
 
 
+def test_packages_that_do_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cuda-core 1.0.0 over cuda-bindings 13.0.3: both are there, and what keeps them apart is told."""
+
+    def fail(_name: str) -> Any:
+        raise ImportError("cydriver does not export expected C function cuDevSmResourceSplit", name="cuda.core")
+
+    monkeypatch.delitem(sys.modules, "pycuda.driver", raising=False)
+    monkeypatch.setattr("pytest_infer.device.cuda_core.import_module", fail)
+    with pytest.raises(DeviceError, match=r"can't be imported \(cydriver does not export .*pip install --upgrade"):
+        open_cuda(GPU)
+
+
 def test_events_of_an_older_cuda_core(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before 1.0 the option had another name; before 0.5 nothing of it was where it is."""
     monkeypatch.setattr(core, "EventOptions", lambda *, enable_timing: f"timing={enable_timing}")
