@@ -105,15 +105,19 @@ class Project:
 
     def record(self, until: float) -> bool:
         """Record what is missing of the baseline's sessions; false where time ran out."""
+        left = 3
         while len(self.done("record")) < (1 if self._short else RECORDED):
             if time.monotonic() > until:
                 return False
             runs = "--infer-runs=2" if self._short else "--infer-runs=4"
             results = self.session("--infer-update-baselines", runs)
             if refused := [result for result in results if result["outcome"] in REFUSED]:
-                raise SystemExit(
-                    f"not recorded: {_name(refused[0])} is {refused[0]['outcome']}: {refused[0]['reasons']}"
-                )
+                told = f"not recorded: {_name(refused[0])} is {refused[0]['outcome']}: {refused[0]['reasons']}"
+                left -= 1
+                if not left:
+                    raise SystemExit(told)
+                print(told, flush=True)
+                continue
             self.note("record", results)
         return True
 
@@ -140,11 +144,10 @@ class Project:
         return [line["results"] for line in lines if line["part"] == part]
 
 
-def run(part: str, folder: Path, *, short: bool, minutes: float) -> bool:
-    """Run a part, or carry it on; whether it holds what it is held to."""
+def run(part: str, folder: Path, *, short: bool, until: float) -> bool:
+    """Run a part, or carry it on, `until` then on the monotonic clock; whether it holds what it is held to."""
     if driver_memory() is not None:
         raise SystemExit(f"{part}: this process holds a CUDA context, a stranger to the runs; call it by itself")
-    until = time.monotonic() + minutes * 60
     project = Project(folder, short=short)
     if not project.record(until):
         print(f"{part}: no time was left for it; call it again")

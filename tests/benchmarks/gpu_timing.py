@@ -31,13 +31,13 @@ GRAPHS: Final[dict[str, dict[str, Any]]] = {"plain": {}, "graph": {"cuda_graph":
 
 
 class Bench:
-    """One GPU, and how long to measure there."""
+    """One GPU, and how long to measure there: `until` on the monotonic clock."""
 
     def __init__(self, *, short: bool, minutes: float) -> None:
         """Choose the GPU before any library looks."""
         (self.device,) = open_gpus("0")
         see_only(self.device.uuid)
-        self.short, self.minutes = short, minutes
+        self.short, self.until = short, time.monotonic() + minutes * 60
         self.rounds, self.calls = (6, 5) if short else (30, 20)
 
     def engine(self, batch: int, **options: Any) -> InferEngine:

@@ -64,9 +64,11 @@ def cupy(device: Device) -> Any:
 
 
 @pytest.fixture
-def _as_a_user(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Processes that tests start find the package where it is not installed."""
+def _as_a_user(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Processes that tests start find the package where it is not installed, and kernels that were compiled before."""
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    kernels = tmp_path_factory.getbasetemp() / "cupy"
+    monkeypatch.setenv("CUPY_CACHE_DIR", os.environ.get("CUPY_CACHE_DIR", str(kernels)))  # not in each test's own HOME
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [os.getcwd(), os.environ.get("PYTHONPATH")])))  # noqa: PTH109
 
 
