@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -70,6 +71,11 @@ class Limit:
     def allows(self, value: float) -> bool:
         """Whether `value` keeps the budget; one that is no number never does."""
         return value <= self.bound if self.at_most else value >= self.bound
+
+    def exceeded(self, value: float) -> float:
+        """By what share `value` is worse than the bound: 1 is twice the time, or half the throughput."""
+        worse, better = (value, self.bound) if self.at_most else (self.bound, value)
+        return worse / better - 1 if better > 0 else math.inf
 
     def broken_by(self, value: float) -> str:
         """The sentence that says how `value` breaks it."""

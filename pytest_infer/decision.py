@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from pytest_infer.device.cpu_state import disturbed_runs, excuses
+from pytest_infer.device.cpu_state import disturbed_runs, excuses, outnumbered
 from pytest_infer.errors import MeasurementError
 from pytest_infer.metrics import METRICS
 from pytest_infer.result import Compared, Result
@@ -45,7 +45,8 @@ class _Suspect:
     """One measurement on its way to a verdict.
 
     `doubted` are the changes, by metric and what they are against, that fresh runs are asked about, `near` budgets that
-    one run can't decide, `again` the fresh runs that something else than the code may have slowed.
+    one run can't decide, `crowded` those that it or the fresh ones break while others took the CPU, `again` the fresh
+    runs that something else than the code may have slowed.
     """
 
     measurement: Measurement
@@ -54,6 +55,7 @@ class _Suspect:
     doubted: frozenset[tuple[str, str]] = frozenset()
     near: tuple[Limit, ...] = ()
     over: tuple[str, ...] = ()
+    crowded: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     inaccurate: tuple[str, ...] = ()
     disturbed: tuple[str, ...] = ()
@@ -156,8 +158,9 @@ class Decision:
             return suspect
         held = [limit for limit in request.budget.cost if limit.name in values]
         limits = [(limit, self._gate.standing(limit, values[limit.name])) for limit in held]
-        suspect.over = tuple(limit.broken_by(values[limit.name]) for limit, at in limits if at is Standing.OVER)
-        suspect.near = tuple(limit for limit, at in limits if at is Standing.NEAR)
+        over = [limit for limit, at in limits if at is Standing.OVER and not _outnumbered(limit, [measurement])]
+        suspect.over = tuple(limit.broken_by(values[limit.name]) for limit in over)
+        suspect.near = tuple(limit for limit, at in limits if at is not Standing.WITHIN and limit not in over)
         if self._settings.baseline_mode == "off" or self._settings.against:
             return suspect
         suspect.entry = self._gate.entry(self._nodeid, measurement)
@@ -188,6 +191,8 @@ class Decision:
 
     def _again(self, suspect: _Suspect, fresh: Sequence[Measurement]) -> Iterator[int]:
         """Which fresh runs of what still looks slower the machine may have slowed, or stand out from the others."""
+        if suspect.crowded:
+            yield from (i for i, run in enumerate(fresh) if any(_outnumbered(limit, [run]) for limit in suspect.near))
         slower = [c for c in suspect.changes if c.suspected and c.estimate > c.tolerance]
         if suspect.entry is None or not slower:
             return
@@ -209,8 +214,10 @@ class Decision:
         unbelieved = [f"not believed: {change}" for change in suspect.changes if change.regressed and disturbed]
         suspect.disturbed = tuple(dict.fromkeys((*disturbed, *unbelieved)))
         suspect.inaccurate = tuple(dict.fromkeys(t for run in fresh for t in inaccuracies(self._request, run)))
-        held = [self._gate.over(limit, [run.metrics[limit.name] for run in fresh]) for limit in suspect.near]
-        suspect.over = tuple(text for text in held if text is not None)
+        held = [(limit, self._gate.over(limit, [run.metrics[limit.name] for run in fresh])) for limit in suspect.near]
+        suspect.over, suspect.crowded = _believed(
+            [(text, _outnumbered(limit, fresh)) for limit, text in held if text is not None]
+        )
 
     def _excuses(self, suspect: _Suspect, fresh: Measurement) -> tuple[str, ...]:
         """Why a run is slower without the code's doing. Of what no CPU moves, worse is worse whatever else ran."""
@@ -223,9 +230,11 @@ class Decision:
     def _result(self, suspect: _Suspect) -> Result:
         compared = suspect.compared
         changes = (*suspect.changes, *compared.changes)
+        shown = suspect.over or any(change.regressed for change in changes)
+        crowded = () if shown else suspect.crowded  # a budget that can't be told hides nothing else
         outcome, reasons = judge(
             Evidence(
-                disturbed=(*suspect.disturbed, *compared.disturbed),
+                disturbed=(*suspect.disturbed, *compared.disturbed, *crowded),
                 inaccurate=suspect.inaccurate,
                 over_budget=suspect.over,
                 changes=changes,
@@ -272,8 +281,25 @@ def inaccuracies(request: Request, measurement: Measurement) -> tuple[str, ...]:
 def _give_up(suspect: _Suspect) -> None:
     """No process but the suite's own is allowed (--infer-isolate=never): a suspicion stays one, a budget is as seen."""
     values = suspect.measurement.metrics
-    suspect.over = tuple(li.broken_by(values[li.name]) for li in suspect.near if not li.allows(values[li.name]))
+    broken = [limit for limit in suspect.near if not limit.allows(values[limit.name])]
+    suspect.over, suspect.crowded = _believed(
+        [(li.broken_by(values[li.name]), _outnumbered(li, [suspect.measurement])) for li in broken]
+    )
     suspect.changes = tuple(replace(c, detectable=None, blind=True) if c.suspected else c for c in suspect.changes)
+
+
+def _outnumbered(limit: Limit, runs: Sequence[Measurement]) -> tuple[str, ...]:
+    """Why runs may break a budget without the code's doing: others had the CPU. Nothing excuses what no CPU moves."""
+    if limit.name not in METRICS or not METRICS[limit.name].hosted:
+        return ()
+    return tuple(text for run in runs for text in outnumbered(run.contention, limit.exceeded(run.metrics[limit.name])))
+
+
+def _believed(broken: Sequence[tuple[str, tuple[str, ...]]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Of sentences with what excuses each, if anything does: those that hold; excuses and what is not believed then."""
+    over = tuple(text for text, excuses in broken if not excuses)
+    doubted = [line for text, excuses in broken if excuses for line in (*excuses, f"not believed: {text}")]
+    return over, tuple(dict.fromkeys(doubted))
 
 
 def _of(measurement: Measurement, runs: Sequence[tuple[Measurement, ...]]) -> list[Measurement]:

@@ -21,6 +21,10 @@ MAX_STEAL_SHARE: Final = 0.05
 CONTENTION_EXPLAINS: Final = 3.0
 """The largest change (a fraction) that contention excuses where no other process is behind it: half the time waited,
 by each of two threads that wait for each other, is a factor of four; more is the code's own (too many threads, say)."""
+SOME_OTHERS: Final = 0.1
+"""What others take of a machine that is left alone stays below this share."""
+MOST_OTHERS: Final = 0.5
+"""Beyond this share there is no bound on what it does to threads that wait for each other (see `neighbours`)."""
 PULSE: Final = "pulse_us "
 """How the name of a core's pulse begins among what a run met, see `measure.pulse`."""
 MAX_SLOWDOWN: Final = 0.1
@@ -150,6 +154,17 @@ def excuses(now: dict[str, float], recorded: Sequence[dict[str, float]], slower:
     """Why a run that is `slower` (a fraction) than the recorded ones may be so without the code's doing."""
     bounded = (*slow_core(now, recorded), *crowded(now, recorded)) if slower <= CONTENTION_EXPLAINS else ()
     return (*neighbours(now, recorded), *bounded)
+
+
+def outnumbered(now: dict[str, float], slower: float) -> tuple[str, ...]:
+    """Why a run that is `slower` (a fraction) than a budget allows may be so without the code's doing.
+
+    Nothing was recorded that it could be held against, so small shares and large excesses are the code's.
+    """
+    others = now.get("others", 0.0)
+    if others > MOST_OTHERS or (others > SOME_OTHERS and slower <= CONTENTION_EXPLAINS):
+        return (f"other processes took {others:.0%} of the CPU time",)
+    return ()
 
 
 def disturbed_runs(runs: Sequence[dict[str, float]]) -> tuple[int, ...]:

@@ -230,6 +230,63 @@ def test_without_processes_a_near_budget_is_as_seen(make_decision: Callable[...,
         assert only(decision.compare([run(latency)], Workers(None))).outcome is outcome
 
 
+@pytest.mark.parametrize(
+    ("others", "latency", "fresh_others", "fresh_latency", "asked", "outcome"),
+    [
+        pytest.param(0.6, 100.0, 0.6, 0.9, [3], Outcome.PASSED, id="fresh ones are within"),
+        pytest.param(0.6, 100.0, 0.6, 100.0, [3, 3, 3], Outcome.INVALID, id="never left alone"),
+        pytest.param(0.6, 100.0, 0.02, 100.0, [3], Outcome.OVER_BUDGET, id="left alone later"),
+        pytest.param(0.2, 3.5, 0.2, 3.5, [3, 3, 3], Outcome.INVALID, id="some others, some excess"),
+        pytest.param(0.2, 10.0, 0.2, 10.0, [], Outcome.OVER_BUDGET, id="more than some others explain"),
+        pytest.param(0.05, 3.5, 0.05, 3.5, [], Outcome.OVER_BUDGET, id="a machine's own background"),
+    ],
+)
+def test_a_budget_broken_while_others_had_the_cpu(
+    make_decision: Callable[..., Decision],
+    others: float,
+    latency: float,
+    fresh_others: float,
+    fresh_latency: float,
+    asked: list[int],
+    outcome: Outcome,
+) -> None:
+    """It takes fresh runs; where others had it all the time, nobody knows, and the reasons say both."""
+    workers = Workers(fresh_latency, contention={"others": fresh_others})
+    decision = make_decision(marker={"max_latency_ms": 1.0}, baseline_mode="off")
+    result = only(decision.compare([run(latency, contention={"others": others})], workers))
+    assert (result.outcome, workers.asked) == (outcome, asked)
+    if outcome is Outcome.INVALID:
+        share, seeming = result.reasons
+        assert share == f"other processes took {fresh_others:.0%} of the CPU time"
+        assert seeming.startswith("not believed: latency ")
+        assert "is above the budget max_latency_ms=1" in seeming
+
+
+def test_what_no_cpu_moves_is_over_budget_whoever_else_ran(make_decision: Callable[..., Decision]) -> None:
+    """A file is as large as it is; so is a speedup over an engine that met the same."""
+    for marker, metric in (({"max_engine_mb": 1.0}, "engine_size"), ({"min_speedup_over": {"fp32": 9}}, "")):
+        name = metric or "speedup_over_fp32"
+        measured = run(1.0, metrics={"latency": 1.0, name: 3.0}, contention={"others": 0.9})
+        decision = make_decision(marker=marker, baseline_mode="off")
+        assert only(decision.compare([measured], Workers(1.0))).outcome is Outcome.OVER_BUDGET
+
+
+def test_without_processes_a_budget_broken_among_others_is_not_believed(make_decision: Callable[..., Decision]) -> None:
+    """The single run's word is all there is, and it is worth nothing."""
+    decision = make_decision(marker={"max_latency_ms": 1.0}, baseline_mode="off", isolate="never")
+    result = only(decision.compare([run(50.0, contention={"others": 0.7})], Workers(None)))
+    assert result.outcome is Outcome.INVALID
+
+
+def test_a_regression_is_told_though_a_budget_can_not_be(make_decision: Callable[..., Decision]) -> None:
+    """Its own rule believes it."""
+    workers = Workers(3.0, contention={"others": 0.7})
+    result = only(
+        make_decision(marker={"max_latency_ms": 1.2}).compare([run(3.0, contention={"others": 0.7})], workers)
+    )
+    assert result.outcome is Outcome.REGRESSED
+
+
 def test_a_budget_wins_over_a_regression(make_decision: Callable[..., Decision]) -> None:
     """Both hold: over budget is what is said."""
     result = only(make_decision(marker={"max_latency_ms": 1.2}).compare([run(3.0)], Workers(3.0)))
