@@ -34,6 +34,9 @@ _REPEATS: Final = 2
 """How often runs that something else than the code may have slowed are made again, before they stand as they are."""
 
 
+_GREEN: Final = frozenset({Outcome.PASSED, Outcome.IMPROVED, Outcome.NO_BASELINE})
+
+
 UNLIKE_P: Final = 0.005
 """A run so much faster than its baseline that this is its chance is not like the recorded ones: a suite's process may
 be another world (a thread pool that some other test has set up), in which slower code looks fast. So fresh runs are
@@ -45,8 +48,8 @@ class _Suspect:
     """One measurement on its way to a verdict.
 
     `doubted` are the changes, by metric and what they are against, that fresh runs are asked about, `near` budgets that
-    one run can't decide, `crowded` those that it or the fresh ones break while others took the CPU, `again` the fresh
-    runs that something else than the code may have slowed.
+    one run can't decide, `refuted` those of them that it alone breaks, `crowded` those that it or the fresh ones break
+    while others took the CPU, `again` the fresh runs that something else than the code may have slowed.
     """
 
     measurement: Measurement
@@ -56,6 +59,7 @@ class _Suspect:
     near: tuple[Limit, ...] = ()
     over: tuple[str, ...] = ()
     crowded: tuple[str, ...] = ()
+    refuted: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     inaccurate: tuple[str, ...] = ()
     disturbed: tuple[str, ...] = ()
@@ -218,6 +222,12 @@ class Decision:
         suspect.over, suspect.crowded = _believed(
             [(text, _outnumbered(limit, fresh)) for limit, text in held if text is not None]
         )
+        seen = suspect.measurement.metrics
+        suspect.refuted = tuple(
+            f"{limit.broken_by(seen[limit.name])} in this run, and {len(fresh)} fresh ones don't confirm it"
+            for limit, text in held
+            if text is None and not limit.allows(seen[limit.name])
+        )
 
     def _excuses(self, suspect: _Suspect, fresh: Measurement) -> tuple[str, ...]:
         """Why a run is slower without the code's doing. Of what no CPU moves, worse is worse whatever else ran."""
@@ -242,6 +252,8 @@ class Decision:
                 no_baseline=(*suspect.missing, *compared.missing),
             )
         )
+        if outcome in _GREEN:
+            reasons += suspect.refuted
         differs = compared.differs
         history: tuple[AcceptedRun, ...] = ()
         if suspect.entry is not None:

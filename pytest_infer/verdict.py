@@ -123,7 +123,10 @@ def judge(evidence: Evidence) -> tuple[Outcome, tuple[str, ...]]:
 
 def _doubt(change: Change) -> str:
     shown_by = "comparison" if change.other else "baseline"
-    what = "suspected, but not beyond doubt" if change.suspected else "neither slower nor as fast beyond doubt"
+    what = "neither slower nor as fast beyond doubt"
+    if change.suspected:
+        fresh = f"{change.confirmed} fresh ones leave it open" if change.confirmed else "no fresh ones could be asked"
+        what = "not beyond doubt" if change.other else f"a run looked slower, and {fresh}"
     return f"{change}; {what}: this {shown_by} can show {change.detectable_text} and more"
 
 
