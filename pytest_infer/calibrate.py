@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -18,7 +18,7 @@ from pytest_infer.errors import MeasurementError
 from pytest_infer.gating import runs_of
 from pytest_infer.stats.outlook import outlook
 from pytest_infer.stats.shift import FEWEST_TESTS
-from pytest_infer.stats.spread import Prior, Spread, declared, estimate_spread
+from pytest_infer.stats.spread import APART_S, Spread, as_wide_as, declared, estimate_spread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 METRIC: Final = "latency"
 AHEAD: Final = (1, 3, 6)
 """Sessions of a baseline for which the study says what could be seen."""
-APART_S: Final = 3600.0
-"""Sessions share the hour, clocks and neighbours: those nearer to each other show too little of what they differ by."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,27 +85,17 @@ def analyse(entries: dict[str, Entry], study: Study, device: Device, rule: Rule)
     """Estimate the device's spread from a study's runs, and what the gate could do with it."""
     sessions = {run.session for entry in entries.values() for run in entry.runs}
     runs = [found for entry in entries.values() if (found := runs_of(entry, METRIC, sessions)) is not None]
-    prior = declared(device.kind, len(sessions))
+    huddled = study.pause_s < APART_S
+    prior = declared(device.kind, 1 if huddled else len(sessions))
     spread = estimate_spread(runs, prior)
-    if study.pause_s < APART_S:
-        spread = _as_wide_as(prior, spread)
+    if huddled:
+        spread = as_wide_as(prior, spread)
     others = len(runs) - 1 if len(runs) > FEWEST_TESTS else None
     ahead = {n: outlook(spread, rule, sessions=n, runs=study.runs, others=others) for n in AHEAD}
     return Finding(
         calibration=_calibration(spread, study, len(runs)),
         false_alarms=ahead[AHEAD[0]].false_alarms,
         detectable={n: found.mde for n, found in ahead.items()},
-    )
-
-
-def _as_wide_as(prior: Prior, spread: Spread) -> Spread:
-    """Sessions in a row tell nothing of other days: they may widen what is declared of sessions, and not narrow it."""
-    run = spread.run.value
-    own, common = max(prior.session_sd**2, run) + run / spread.session_runs, max(prior.common_sd**2, run)
-    return replace(
-        spread,
-        session=replace(spread.session, value=max(spread.session.value, own)),
-        common=replace(spread.common, value=max(spread.common.value, common)),
     )
 
 

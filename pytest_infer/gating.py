@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -26,7 +27,7 @@ from pytest_infer.stats.repeats import stands_out
 from pytest_infer.stats.rule import FIRM_SESSIONS, Rule
 from pytest_infer.stats.runs import Runs
 from pytest_infer.stats.shift import Shift, ordinary, session_shift, shift_p
-from pytest_infer.stats.spread import SIZE, Prior, Spread, declared, estimate_spread
+from pytest_infer.stats.spread import SIZE, Prior, Spread, apart, as_wide_as, declared, estimate_spread
 from pytest_infer.stats.standing import Standing
 from pytest_infer.verdict import Change
 
@@ -299,7 +300,10 @@ class Gate:
         if metric not in self._spreads:
             entries = [e for file in self._all_files() for e in file.entries.values()]
             known = [runs for entry in entries if (runs := self._runs(entry, metric)) is not None]
-            self._spreads[metric] = estimate_spread(known, self._prior(metric))
+            prior = self._prior(metric)
+            found = estimate_spread(known, prior)
+            huddled = metric not in SIZES and self._apart() < min(FIRM_SESSIONS, len(self._sessions()))
+            self._spreads[metric] = as_wide_as(prior, found) if huddled else found
         return self._spreads[metric]
 
     def _prior(self, metric: str) -> Prior:
@@ -311,12 +315,21 @@ class Gate:
         locked = self._environment.get(CLOCKS, "").startswith(LOCKED)
         if (session_sd := self._settings.session_prior) is not None:
             return replace(declared(self._device.kind, FIRM_SESSIONS, locked=locked), session_sd=session_sd)
-        return declared(self._device.kind, len(self._sessions()), locked=locked)
+        return declared(self._device.kind, self._apart(), locked=locked)
 
     def _all_files(self) -> tuple[BaselineFile, ...]:
         if self._files is None:
             self._files = tuple(self._store.read_all(self._device))
         return self._files
+
+    def _apart(self) -> int:
+        """How many of the device's sessions were recorded an hour from each other; one without a time counts."""
+        recorded = {key: session.recorded for file in self._all_files() for key, session in file.sessions.items()}
+        times_s = []
+        for session in self._sessions():
+            with contextlib.suppress(KeyError, ValueError):
+                times_s.append(datetime.fromisoformat(recorded[session]).timestamp())
+        return apart(times_s) + len(self._sessions()) - len(times_s)
 
     def _sessions(self) -> set[str]:
         return {run.session for file in self._all_files() for entry in file.entries.values() for run in entry.runs}

@@ -42,8 +42,9 @@ def calibrate(  # noqa: PLR0913 - one an option
 ) -> None:
     """Measure the same code again and again (TESTS, as pytest takes them), and keep how far this machine spreads."""
     from pytest_infer.baselines.directory import DirectoryStore
-    from pytest_infer.calibrate import APART_S, Study, advice, analyse, record
+    from pytest_infer.calibrate import Study, advice, analyse, record
     from pytest_infer.stats.rule import Rule
+    from pytest_infer.stats.spread import APART_S
 
     device = _one_device(gpu)
     chosen = () if gpu == "none" else (f"--infer-gpu={gpu}",)

@@ -8,7 +8,7 @@ by a declared prior whose weight fades as data come in.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
@@ -19,7 +19,7 @@ from pytest_infer.stats.runs import Array, Real, Runs, Summary, summarise
 from pytest_infer.stats.sessions import SessionSquares, session_squares, shared_sessions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -62,11 +62,17 @@ SIZE: Final = Prior(run_sd=0.001, session_sd=0.002, common_sd=0.002)  # of files
 # so that the runs at hand keep a say.
 RUN_DF_CAP: Final = 20.0
 SESSION_DF_CAP: Final = 8.0
+APART_S: Final = (
+    3600.0  # sessions share the hour, clocks and neighbours: nearer ones show too little of how they differ
+)
 _HARDLY_ANY: Final = 0.5  # degrees of freedom of a test whose sessions nearly no other test shared
 
 
 def declared(kind: str, sessions: int, *, locked: bool = False) -> Prior:
-    """What is believed of a device of that kind (`cpu`, `gpu`) after so many sessions; `locked`: its clocks are."""
+    """What is believed of a device of that kind (`cpu`, `gpu`) after so many sessions; `locked`: its clocks are.
+
+    Count sessions that lie apart.
+    """
     if locked:
         return GPU_LOCKED
     if kind == "cpu":
@@ -156,6 +162,29 @@ def estimate_spread(entries: Sequence[Runs], prior: Prior) -> Spread:
         sessions=shared,
         shifts=squares.shifts_of(shared),
     )
+
+
+def as_wide_as(prior: Prior, spread: Spread) -> Spread:
+    """What sessions less than `APART_S` apart show: they may widen what is declared of sessions, and not narrow it.
+
+    They share their weather, and tell nothing of other days.
+    """
+    run = spread.run.value
+    own, common = max(prior.session_sd**2, run) + run / spread.session_runs, max(prior.common_sd**2, run)
+    return replace(
+        spread,
+        session=replace(spread.session, value=max(spread.session.value, own)),
+        common=replace(spread.common, value=max(spread.common.value, common)),
+    )
+
+
+def apart(times_s: Iterable[float]) -> int:
+    """How many of the sessions that began then are at least `APART_S` behind the one counted before."""
+    count, last = 0, -math.inf
+    for time_s in sorted(times_s):
+        if time_s - last >= APART_S:
+            count, last = count + 1, time_s
+    return count
 
 
 def _run_variance(summaries: Sequence[Summary], prior: Prior) -> Variance:

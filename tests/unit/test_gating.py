@@ -449,3 +449,41 @@ def test_runs_of_a_recording_that_stand_out_are_found(gate: Gate) -> None:
     assert gate.stand_outs([1.0, 1.001, 1.5, 0.999, 1.0], "latency") == [2]
     assert gate.stand_outs([1.0, 1.001, 1.002, 0.999, 1.0], "latency") == []
     assert gate.stand_outs([1.0, 0.0, 1.5], "latency") == []
+
+
+# --- sessions in a row -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("times", "in_a_row"),
+    [
+        pytest.param(
+            ("2026-03-01T10:00:00+00:00", "2026-03-02T10:00:00+00:00", "2026-03-03T10:00:00+00:00"), False, id="days"
+        ),
+        pytest.param(
+            ("2026-03-01T10:00:00+00:00", "2026-03-01T10:02:00+00:00", "2026-03-01T10:04:00+00:00"), True, id="row"
+        ),
+        pytest.param(
+            ("2026-03-01T10:00:00+00:00", "2026-03-01T10:59:59+00:00", "2026-03-02T10:00:00+00:00"), True, id="two"
+        ),
+    ],
+)
+def test_sessions_in_a_row_tell_nothing_of_other_days(
+    make_gate: Callable[..., Gate], store: MemoryStore, *, times: tuple[str, ...], in_a_row: bool
+) -> None:
+    """Less than an hour apart they narrow nothing of what is declared of sessions; the same on three days do."""
+    quiet = confirmed(make_gate(), 1.3)
+    assert quiet.regressed
+    for key, file in store.files.items():
+        sessions = dict(zip(file.sessions, times, strict=True))
+        changed = {name: replace(file.sessions[name], recorded=time) for name, time in sessions.items()}
+        store.files[key] = replace(file, sessions=changed)
+    found = confirmed(make_gate(), 1.3)
+    assert (found.sessions, found.provisional) == (3, False)
+    assert quiet.detectable is not None
+    assert found.detectable is not None
+    if in_a_row:
+        assert found.detectable > 1.5 * quiet.detectable
+        assert not found.regressed
+    else:
+        assert (found.detectable, found.regressed) == (quiet.detectable, True)
