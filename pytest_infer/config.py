@@ -62,10 +62,13 @@ def _choice(*values: str) -> Callable[[str], str]:
     return parse
 
 
-def _named(text: str) -> str:
-    if not text.strip():
-        raise ValueError("a revision, an interpreter or a folder, and this is empty")
-    return text
+def _filled(what: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if not text.strip():
+            raise ValueError(f"{what}, and this is empty")
+        return text
+
+    return parse
 
 
 def _clock(text: str) -> str:
@@ -115,7 +118,7 @@ class UpdateFlag(argparse.Action):
 OPTIONS: Final[tuple[Option, ...]] = (
     Option(name="--infer-gpu", metavar="0|0,2|all|GPU-uuid|none", default="none", parse=str,
            help="the GPUs to measure on, each visible one by its number or UUID (default: none, the CPU)"),
-    Option(name="--infer-baselines", metavar="DIR|URL", default="baselines", parse=str,
+    Option(name="--infer-baselines", metavar="DIR|URL", default="baselines", parse=_filled("a folder or a URL"),
            help="where baselines are kept: a folder, or a URL that fsspec knows (default: baselines under rootdir)"),
     Option(name="--infer-baseline-mode", metavar="compare|require|off", default="compare",
            parse=_choice("compare", "require", "off"),
@@ -134,7 +137,8 @@ OPTIONS: Final[tuple[Option, ...]] = (
            help="and at most (default: 60)"),
     Option(name="--infer-backend", metavar="NAME", default=None, parse=str,
            help="the backend where a test names none (default: onnxruntime on the CPU, tensorrt on a GPU)"),
-    Option(name="--infer-against", metavar="REV|PYTHON|DIR", default=None, parse=_named,
+    Option(name="--infer-against", metavar="REV|PYTHON|DIR", default=None,
+           parse=_filled("a revision, an interpreter or a folder"),
            help="interleaved A/B against a revision, another environment's interpreter, or another checkout"),
     Option(name="--infer-report", metavar="FILE", default=(), parse=_report, repeatable=True,
            help="write a report: .json, .html, .md, or .txt for GitLab's metrics (repeatable)"),

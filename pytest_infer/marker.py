@@ -107,7 +107,7 @@ def parse(arguments: Mapping[str, Any]) -> Request:
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.5)
     return f"; did you mean {close[0]!r}?" if close else f"; it takes {', '.join(sorted(known))}"
 
 

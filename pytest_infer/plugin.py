@@ -94,7 +94,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
             sides = TwoSides(settings, config.stash[SYS_PATH], config.stash[GPUS], pytest.UsageError)
             config.pluginmanager.register(sides, "infer-two-sides")
-        if (settings.update and LINE not in config.stash) or settings.report or settings.backend:
+        recording = settings.update and LINE not in config.stash
+        if recording or settings.report or settings.backend or "://" in settings.baselines:
             _session(config).extensions.check(settings.report, settings.backend)  # before an hour of measuring
     except InferError as error:
         raise pytest.UsageError(str(error)) from None

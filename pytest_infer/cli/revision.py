@@ -39,5 +39,8 @@ def _git(folder: Path, *arguments: str) -> bytes:
         raise UsageError("a revision needs git, which is not installed; compare with a folder instead") from None
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines()
-        raise UsageError(f"git {arguments[0]} in {folder}: {said[-1] if said else f'status {done.returncode}'}")
+        told = said[-1] if said else f"status {done.returncode}"
+        if "single revision" in told:  # git does not say which
+            told = f"no revision {arguments[-1].removesuffix('^{commit}')!r} in this repository"
+        raise UsageError(f"git {arguments[0]} in {folder}: {told}")
     return done.stdout

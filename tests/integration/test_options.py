@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         (["--infer-alpha=1"], "it takes a number from 1e-09 to 0.2"),
         (["--infer-time=nan"], "--infer-time=nan (from the command line): it takes a number from 0.001"),
         (["--infer-time=5", "--infer-max-time=1"], "--infer-max-time=1 is less than --infer-time=5"),
+        (["--infer-baselines="], "it takes a folder or a URL, and this is empty"),
         (["--infer-baseline-mode=strict"], "it takes one of compare, require, off"),
         (["--infer-isolate=yes"], "it takes one of auto, always, never"),
         (["--infer-timeout=0"], "--infer-timeout=0 (from the command line)"),

@@ -26,12 +26,14 @@ def test_recorded_and_compared(suite: Suite, tmp_path: Path) -> None:
     assert suite.stored() == []
 
 
-def test_a_scheme_that_nobody_knows(suite: Suite) -> None:
-    """Wrong use, told in one line before any test runs."""
+@pytest.mark.parametrize("more", [("--infer-update-baselines",), (), ("-n1",)], ids=" ".join)
+def test_a_scheme_that_nobody_knows(suite: Suite, more: tuple[str, ...]) -> None:
+    """Wrong use, told in one line before any test runs, whether baselines are to be written or read."""
     suite.write(GATED)
-    done = suite.run("--infer-baselines=nowhere://x", "--infer-update-baselines")
+    done = suite.run("--infer-baselines=nowhere://x", *more)
     assert done.ret == 4
     done.stderr.fnmatch_lines(["ERROR: --infer-baselines=nowhere://x: *"])
+    assert "passed" not in done.stdout.str()
 
 
 @pytest.mark.parametrize(

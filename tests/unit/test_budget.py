@@ -59,6 +59,20 @@ def test_a_broken_budget_says_what_is_beyond_what() -> None:
     assert lower.broken_by(99.5) == "throughput 99.5 samples/s is below the budget min_throughput=100"
 
 
+@given(st.sampled_from(["max_latency_ms", "min_throughput"]), st.floats(0.01, 100), st.floats(1.001, 1000))
+def test_how_far_a_budget_is_exceeded_is_the_same_on_both_sides(key: str, bound: float, times: float) -> None:
+    """Three times the time and a third of the throughput are 2, three times as much; what is allowed is below 0."""
+    limit = Limit(key=key, name=SPEED_AND_COST[key], bound=bound)
+    beyond, within = (bound * times, bound / times) if limit.at_most else (bound / times, bound * times)
+    assert limit.exceeded(beyond) == pytest.approx(times - 1)
+    assert limit.exceeded(within) < 0
+
+
+def test_no_throughput_at_all_exceeds_any_bound() -> None:
+    """Nothing is divided by it."""
+    assert Limit(key="min_throughput", name="throughput", bound=1).exceeded(0.0) == math.inf
+
+
 def test_arguments_are_split_by_what_they_need() -> None:
     """Times and costs on one side, accuracy on the other, speed-ups as floors; other arguments are none."""
     budget = Budget.from_arguments({"max_latency_ms": 5, "min_top1": 0.9, "batch": 8}, {"fp32": 2.0})

@@ -197,6 +197,7 @@ def test_a_key_like_no_other_gets_the_list() -> None:
         ("backend", 3, "a name"),
         ("backend", "", "a name"),
         ("precision", "fp33", r"no such precision; did you mean 'fp32'\?"),
+        ("precision", "FP16", r"no such precision; did you mean 'fp16'\?"),
         ("precision", "zzz", "no such precision; it takes"),
         ("precision", 16, "a name"),
         ("batch", 0, "a whole number of at least 1"),
