@@ -24,10 +24,10 @@ from pytest_infer.stats.drift import anchored, drift
 from pytest_infer.stats.gate import confirm, log_ratio, shift_ratio
 from pytest_infer.stats.mde import minimum_detectable_effect
 from pytest_infer.stats.repeats import stands_out
-from pytest_infer.stats.rule import FIRM_SESSIONS, Rule
+from pytest_infer.stats.rule import Rule
 from pytest_infer.stats.runs import Runs
 from pytest_infer.stats.shift import Shift, ordinary, session_shift, shift_p
-from pytest_infer.stats.spread import SIZE, Prior, Spread, apart, as_wide_as, declared, estimate_spread
+from pytest_infer.stats.spread import FIRM_SESSIONS, SIZE, Prior, Spread, apart, as_wide_as, declared, estimate_spread
 from pytest_infer.stats.standing import Standing
 from pytest_infer.verdict import Change
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_infer.device.cuda import waiter
-from pytest_infer.device.cuda_streams import try_cuda
+from pytest_infer.device.cuda_choice import try_cuda
 from pytest_infer.device.launch import Launch, Surrounded
 from pytest_infer.device.memory import CONTEXT, MEMORY_BY
 from pytest_infer.device.out_of_memory import give_back, shortage, told

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pytest_infer.cli.judging import Fresh, device_named, judge
@@ -11,11 +12,37 @@ from pytest_infer.verdict import judge as judged
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pytest_infer.baselines.accept import Proposal
     from pytest_infer.baselines.schema import Entry
     from pytest_infer.baselines.store import BaselineStore
-    from pytest_infer.cli.reports import Offer
+    from pytest_infer.report.json_report import JsonResult
 
 _DOUBTS: Final = frozenset({Outcome.REGRESSED, Outcome.INCONCLUSIVE})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """A result that may be accepted.
+
+    Attributes:
+        result: as the report has it.
+        proposal: what it adds to an entry.
+        device: the slug.
+    """
+
+    result: JsonResult
+    proposal: Proposal
+    device: str
+
+    @property
+    def key(self) -> str:
+        """What its verdict is found by."""
+        return f"{self.result.nodeid} {self.result.name}"
+
+    @property
+    def compared(self) -> bool:
+        """Whether a baseline was held against it when it was measured."""
+        return any(change.against == "baseline" for change in self.result.changes)
 
 
 def doubts(offers: Sequence[Offer], store: BaselineStore, environment: dict[str, str]) -> dict[str, tuple[str, ...]]:

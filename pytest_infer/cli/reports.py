@@ -37,31 +37,6 @@ class Refusal:
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Offer:
-    """A result that may be accepted.
-
-    Attributes:
-        result: as the report has it.
-        proposal: what it adds to an entry.
-        device: the slug.
-    """
-
-    result: JsonResult
-    proposal: Proposal
-    device: str
-
-    @property
-    def key(self) -> str:
-        """What its verdict is found by."""
-        return f"{self.result.nodeid} {self.result.name}"
-
-    @property
-    def compared(self) -> bool:
-        """Whether a baseline was held against it when it was measured."""
-        return any(change.against == "baseline" for change in self.result.changes)
-
-
 def test_of(report: JsonReport, result: JsonResult) -> tuple[str, str]:
     """The module and the test within it, as baselines know them."""
     module, _, test = (without_gpu(result.nodeid) if report.multiplied else result.nodeid).partition("::")
@@ -120,7 +95,7 @@ def proposals_of(
     Raises:
         UsageError: it is no report, or none of this version. BaselineError: a file of the store can't be used.
     """
-    from pytest_infer.cli.extending import doubts
+    from pytest_infer.cli.extending import Offer, doubts
 
     report = read(path)
     session_id = session_of(report, path)

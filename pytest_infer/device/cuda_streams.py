@@ -6,17 +6,12 @@ share it; it has no CUDA graphs. Memory is given back when the object that stand
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any, Final, Protocol
-
-from pytest_infer.errors import DeviceError, MissingDependencyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
-
-    from pytest_infer.device.fingerprint import Device
 
 TIMED_BY: Final = "CUDA events"
 FLUSHES: Final = 2
@@ -123,27 +118,3 @@ class Cuda(Protocol):
 
 class CaptureError(Exception):
     """Work that can't become a CUDA graph; told to whoever asked for one as a missing capture."""
-
-
-def open_cuda(device: Device) -> Cuda:
-    """CUDA on `device`, current in this thread.
-
-    Raises:
-        MissingDependencyError: neither cuda-core nor a PyCUDA context is there. DeviceError: no such GPU, no driver.
-    """
-    driver = sys.modules.get("pycuda.driver")
-    if driver is not None and driver.Context.get_current() is not None:
-        from pytest_infer.device.cuda_pycuda import PyCuda
-
-        return PyCuda(driver)
-    from pytest_infer.device.cuda_core import open_cuda_core
-
-    return open_cuda_core(device.uuid)
-
-
-def try_cuda(device: Device) -> tuple[Cuda | None, str]:
-    """CUDA on `device` for what can do without, or why there is none."""
-    try:
-        return open_cuda(device), ""
-    except (MissingDependencyError, DeviceError) as error:
-        return None, str(error)

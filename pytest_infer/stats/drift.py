@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from pytest_infer.stats.gate import Change, confirm
-from pytest_infer.stats.rule import FIRM_SESSIONS, Rule
+from pytest_infer.stats.spread import FIRM_SESSIONS
 
 if TYPE_CHECKING:
+    from pytest_infer.stats.rule import Rule
     from pytest_infer.stats.runs import Array, Runs
     from pytest_infer.stats.shift import Shift
     from pytest_infer.stats.spread import Spread

@@ -10,7 +10,8 @@ import numpy as np
 from pytest_infer.stats.comparison import compare
 from pytest_infer.stats.mde import minimum_detectable_effect
 from pytest_infer.stats.reference import log_ratio, reference, shift_ratio
-from pytest_infer.stats.rule import FIRM_SESSIONS, Rule, margin
+from pytest_infer.stats.rule import Rule, margin
+from pytest_infer.stats.spread import FIRM_SESSIONS
 
 if TYPE_CHECKING:
     from pytest_infer.stats.runs import Array, Runs

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,8 +19,6 @@ from pytest_infer.stats.comparison import Comparison, compare
 if TYPE_CHECKING:
     from pytest_infer.stats.reference import Reference
     from pytest_infer.stats.runs import Array
-
-FIRM_SESSIONS: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

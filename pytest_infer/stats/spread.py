@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final, cast
 import numpy as np
 
 from pytest_infer.stats.moderation import Variance, common_variance, faded
-from pytest_infer.stats.rule import FIRM_SESSIONS
 from pytest_infer.stats.runs import Array, Real, Runs, Summary, summarise
 from pytest_infer.stats.sessions import SessionSquares, session_squares, shared_sessions
 
@@ -62,9 +61,8 @@ SIZE: Final = Prior(run_sd=0.001, session_sd=0.002, common_sd=0.002)  # of files
 # so that the runs at hand keep a say.
 RUN_DF_CAP: Final = 20.0
 SESSION_DF_CAP: Final = 8.0
-APART_S: Final = (
-    3600.0  # sessions share the hour, clocks and neighbours: nearer ones show too little of how they differ
-)
+FIRM_SESSIONS: Final = 3  # from so many on, verdicts are no longer provisional
+APART_S: Final = 3600.0  # sessions nearer to each other share clocks and neighbours: they show too little
 _HARDLY_ANY: Final = 0.5  # degrees of freedom of a test whose sessions nearly no other test shared
 
 

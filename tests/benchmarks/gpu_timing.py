@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_infer.device.cuda import see_only
-from pytest_infer.device.cuda_streams import open_cuda
+from pytest_infer.device.cuda_choice import open_cuda
 from pytest_infer.device.gpu import open_gpus
 from pytest_infer.device.launch import Launch
 from pytest_infer.engines.on_stream import CallableLaunch

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_infer.device.cuda import see_only
-from pytest_infer.device.cuda_streams import try_cuda
+from pytest_infer.device.cuda_choice import try_cuda
 from pytest_infer.device.gpu import open_gpus
 from pytest_infer.errors import DeviceError
 

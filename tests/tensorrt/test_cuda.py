@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from pytest_infer.device.cuda_streams import CaptureError, open_cuda
+from pytest_infer.device.cuda_choice import open_cuda
+from pytest_infer.device.cuda_streams import CaptureError
 from pytest_infer.device.fingerprint import Device
 from pytest_infer.errors import DeviceError, MissingDependencyError
 

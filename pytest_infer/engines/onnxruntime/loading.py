@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from pytest_infer.device.cuda_streams import try_cuda
+from pytest_infer.device.cuda_choice import try_cuda
 from pytest_infer.engines.onnxruntime.engine import DeviceEngine, OnnxRuntimeEngine
 from pytest_infer.engines.onnxruntime.proofs import (
     counts_others,

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from pytest_infer.device.cuda_streams import open_cuda
+from pytest_infer.device.cuda_choice import open_cuda
 from pytest_infer.engines.capability import capability, forbidden, tf32_forbidden
 from pytest_infer.engines.tensorrt.builder import build_plan
 from pytest_infer.engines.tensorrt.engine import TensorRTEngine, open_engine

@@ -6,7 +6,7 @@ import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_infer.device.cuda_streams import try_cuda
+from pytest_infer.device.cuda_choice import try_cuda
 from pytest_infer.engines.capability import forbidden
 from pytest_infer.engines.inputs import rotation
 from pytest_infer.engines.torch.compilation import EAGER, Options, compile_module
