@@ -30,6 +30,9 @@ PULSE: Final = "pulse_us "
 MAX_SLOWDOWN: Final = 0.1
 """A pulse slower by more than this share is another speed of the core; on an idle one it varies by half of that."""
 
+FEWEST_TICKS: Final = 20
+"""Of all cores, in which others can be told: counters are off by one at their ends, and of fewer that is a lot."""
+
 _IDLE, _WAITING = 3, 4  # places in a line of /proc/stat
 _USED, _WAITED_FOR = slice(11, 13), slice(13, 15)  # in /proc/<pid>/stat, behind the name: user and system time
 _MOST_HELPERS: Final = 1000
@@ -105,7 +108,7 @@ def contention(before: CpuState, after: CpuState, elapsed_ns: int) -> dict[str, 
     ticks = after.total_ticks - before.total_ticks
     helpers = max(0, after.helper_ticks - before.helper_ticks)  # one that nobody waited for takes its time along
     taken = after.busy_ticks - before.busy_ticks - helpers - (after.own_ns - before.own_ns) / _tick_ns()
-    told = {"others": max(0.0, taken / ticks)} if ticks > 0 else {}
+    told = {"others": max(0.0, taken / ticks)} if ticks >= FEWEST_TICKS else {}
     return told | {
         "pressure": (after.pressure_us - before.pressure_us) / 1e6 / seconds,
         "switches": (after.switches - before.switches) / seconds,

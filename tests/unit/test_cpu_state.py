@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_infer.device.cpu_state import (
+    FEWEST_TICKS,
     MAX_STEAL_SHARE,
     CpuState,
     contention,
@@ -193,7 +194,7 @@ def test_nothing_known_is_nothing_against_a_run(now: dict[str, float], recorded:
 tick_ns = 10**9 // os.sysconf("SC_CLK_TCK")
 
 
-@given(st.integers(1, 10**6), shares, shares, shares)
+@given(st.integers(FEWEST_TICKS, 10**6), shares, shares, shares)
 def test_what_others_took_is_what_was_busy_less_our_own(ticks: int, busy: float, ours: float, helpers: float) -> None:
     """A share of all cores' time; never below nothing, though the clocks tick apart."""
     used, own, helped = round(ticks * busy), round(ticks * ours), round(ticks * helpers)
@@ -218,6 +219,12 @@ def test_a_helper_that_nobody_waited_for_takes_nothing_away() -> None:
 def test_a_platform_without_ticks_tells_nothing_of_others() -> None:
     """No /proc: nothing is claimed."""
     assert "others" not in contention(CpuState(), CpuState(own_ns=5), 10**9)
+
+
+def test_too_few_ticks_tell_nothing_of_others() -> None:
+    """One that is off at either end would be a share that excuses something."""
+    after = CpuState(total_ticks=FEWEST_TICKS - 1, busy_ticks=FEWEST_TICKS - 1)
+    assert "others" not in contention(CpuState(), after, 10**8)
 
 
 def test_our_own_work_is_not_that_of_others() -> None:
