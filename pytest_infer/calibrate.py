@@ -85,10 +85,9 @@ def analyse(entries: dict[str, Entry], study: Study, device: Device, rule: Rule)
     """Estimate the device's spread from a study's runs, and what the gate could do with it."""
     sessions = {run.session for entry in entries.values() for run in entry.runs}
     runs = [found for entry in entries.values() if (found := runs_of(entry, METRIC, sessions)) is not None]
-    huddled = study.pause_s < APART_S
-    prior = declared(device.kind, 1 if huddled else len(sessions))
+    prior = declared(device.kind, len(sessions))
     spread = estimate_spread(runs, prior)
-    if huddled:
+    if study.pause_s < APART_S:
         spread = as_wide_as(prior, spread)
     others = len(runs) - 1 if len(runs) > FEWEST_TESTS else None
     ahead = {n: outlook(spread, rule, sessions=n, runs=study.runs, others=others) for n in AHEAD}

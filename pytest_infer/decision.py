@@ -34,7 +34,11 @@ _REPEATS: Final = 2
 """How often runs that something else than the code may have slowed are made again, before they stand as they are."""
 
 
-_GREEN: Final = frozenset({Outcome.PASSED, Outcome.IMPROVED, Outcome.NO_BASELINE})
+_ENOUGH: Final = 2
+"""So many fresh runs without an excuse can break a budget by themselves."""
+_BESIDE: Final = frozenset({"build", "load"})
+"""Metrics that are over before the machine is watched."""
+_GREEN: Final = frozenset({Outcome.PASSED, Outcome.IMPROVED})
 
 
 UNLIKE_P: Final = 0.005
@@ -162,7 +166,7 @@ class Decision:
             return suspect
         held = [limit for limit in request.budget.cost if limit.name in values]
         limits = [(limit, self._gate.standing(limit, values[limit.name])) for limit in held]
-        over = [limit for limit, at in limits if at is Standing.OVER and not _outnumbered(limit, [measurement])]
+        over = [limit for limit, at in limits if at is Standing.OVER and _watched(limit, measurement)]
         suspect.over = tuple(limit.broken_by(values[limit.name]) for limit in over)
         suspect.near = tuple(limit for limit, at in limits if at is not Standing.WITHIN and limit not in over)
         if self._settings.baseline_mode == "off" or self._settings.against:
@@ -196,7 +200,7 @@ class Decision:
     def _again(self, suspect: _Suspect, fresh: Sequence[Measurement]) -> Iterator[int]:
         """Which fresh runs of what still looks slower the machine may have slowed, or stand out from the others."""
         if suspect.crowded:
-            yield from (i for i, run in enumerate(fresh) if any(_outnumbered(limit, [run]) for limit in suspect.near))
+            yield from (i for i, run in enumerate(fresh) if any(_outnumbered(limit, run) for limit in suspect.near))
         slower = [c for c in suspect.changes if c.suspected and c.estimate > c.tolerance]
         if suspect.entry is None or not slower:
             return
@@ -218,16 +222,21 @@ class Decision:
         unbelieved = [f"not believed: {change}" for change in suspect.changes if change.regressed and disturbed]
         suspect.disturbed = tuple(dict.fromkeys((*disturbed, *unbelieved)))
         suspect.inaccurate = tuple(dict.fromkeys(t for run in fresh for t in inaccuracies(self._request, run)))
-        held = [(limit, self._gate.over(limit, [run.metrics[limit.name] for run in fresh])) for limit in suspect.near]
-        suspect.over, suspect.crowded = _believed(
-            [(text, _outnumbered(limit, fresh)) for limit, text in held if text is not None]
-        )
+        held = [(limit, *self._held(limit, fresh)) for limit in suspect.near]
+        suspect.over, suspect.crowded = _believed([(text, excuses) for _, text, excuses in held if text is not None])
         seen = suspect.measurement.metrics
         suspect.refuted = tuple(
             f"{limit.broken_by(seen[limit.name])} in this run, and {len(fresh)} fresh ones don't confirm it"
-            for limit, text in held
+            for limit, text, _ in held
             if text is None and not limit.allows(seen[limit.name])
         )
+
+    def _held(self, limit: Limit, fresh: Sequence[Measurement]) -> tuple[str | None, tuple[str, ...]]:
+        """How fresh runs break a budget, if they do, and what excuses it: those that nothing excuses are enough."""
+        clean = [run for run in fresh if not _outnumbered(limit, run)]
+        judged = clean if len(clean) >= min(_ENOUGH, len(fresh)) else fresh
+        text = self._gate.over(limit, [run.metrics[limit.name] for run in judged])
+        return text, tuple(line for run in judged for line in _outnumbered(limit, run))
 
     def _excuses(self, suspect: _Suspect, fresh: Measurement) -> tuple[str, ...]:
         """Why a run is slower without the code's doing. Of what no CPU moves, worse is worse whatever else ran."""
@@ -240,8 +249,11 @@ class Decision:
     def _result(self, suspect: _Suspect) -> Result:
         compared = suspect.compared
         changes = (*suspect.changes, *compared.changes)
-        shown = suspect.over or any(change.regressed for change in changes)
-        crowded = () if shown else suspect.crowded  # a budget that can't be told hides nothing else
+        missing = (*suspect.missing, *compared.missing)
+        settings = self._settings
+        require = settings.baseline_mode == "require" and not settings.update
+        failing = suspect.over or suspect.inaccurate or any(c.regressed for c in changes) or (require and missing)
+        crowded = () if failing else suspect.crowded  # a budget that can't be told hides nothing that fails
         outcome, reasons = judge(
             Evidence(
                 disturbed=(*suspect.disturbed, *compared.disturbed, *crowded),
@@ -249,7 +261,7 @@ class Decision:
                 over_budget=suspect.over,
                 changes=changes,
                 undecided=compared.undecided,
-                no_baseline=(*suspect.missing, *compared.missing),
+                no_baseline=missing,
             )
         )
         if outcome in _GREEN:
@@ -260,10 +272,7 @@ class Decision:
             history = self._gate.history(self._nodeid, suspect.entry)
             tell = self._gate.clocks_differ if outcome is Outcome.PASSED else self._gate.differs
             differs = tell(self._nodeid, suspect.entry, suspect.measurement)
-        settings = self._settings
-        failed = fails(
-            outcome, strict=settings.strict, require=settings.baseline_mode == "require" and not settings.update
-        )
+        failed = fails(outcome, strict=settings.strict, require=require)
         return Result(
             nodeid=self._reported,
             outcome=outcome,
@@ -295,16 +304,22 @@ def _give_up(suspect: _Suspect) -> None:
     values = suspect.measurement.metrics
     broken = [limit for limit in suspect.near if not limit.allows(values[limit.name])]
     suspect.over, suspect.crowded = _believed(
-        [(li.broken_by(values[li.name]), _outnumbered(li, [suspect.measurement])) for li in broken]
+        [(li.broken_by(values[li.name]), _outnumbered(li, suspect.measurement)) for li in broken]
     )
     suspect.changes = tuple(replace(c, detectable=None, blind=True) if c.suspected else c for c in suspect.changes)
 
 
-def _outnumbered(limit: Limit, runs: Sequence[Measurement]) -> tuple[str, ...]:
-    """Why runs may break a budget without the code's doing: others had the CPU. Nothing excuses what no CPU moves."""
-    if limit.name not in METRICS or not METRICS[limit.name].hosted:
+def _watched(limit: Limit, measurement: Measurement) -> bool:
+    """Whether one run may break a budget beyond doubt: nothing else ran, and it was looked at whether it did."""
+    whole = limit.name in METRICS and limit.name not in _BESIDE
+    return whole and not _outnumbered(limit, measurement)
+
+
+def _outnumbered(limit: Limit, run: Measurement) -> tuple[str, ...]:
+    """Why a run may break a budget without the code's doing: others had the CPU. Nothing excuses what no CPU moves."""
+    if limit.name in _BESIDE or (limit.name in METRICS and not METRICS[limit.name].hosted):
         return ()
-    return tuple(text for run in runs for text in outnumbered(run.contention, limit.exceeded(run.metrics[limit.name])))
+    return outnumbered(run.contention, limit.exceeded(run.metrics[limit.name]))
 
 
 def _believed(broken: Sequence[tuple[str, tuple[str, ...]]]) -> tuple[tuple[str, ...], tuple[str, ...]]:

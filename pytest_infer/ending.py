@@ -48,17 +48,40 @@ class Ending:
         session: Callable[[], InferSession],
         *,
         used: Callable[[], bool],
+        tests: Callable[[], int],
+        usage_error: type[Exception],
         progress: Progress,
     ) -> None:
-        """Serve one pytest, whose `session` is opened by the first who needs it; `used` says whether it is open."""
+        """Serve one pytest.
+
+        Args:
+            config: pytest's.
+            settings: what was asked.
+            session: opens it, or gives the open one.
+            used: whether it is open.
+            tests: how many tests of ours were collected here.
+            usage_error: what ends pytest with a message.
+            progress: what stands in the terminal's last line.
+        """
         self._config = config
         self._settings = settings
         self._session = session
         self._used = used
+        self._tests = tests
+        self._usage_error = usage_error
         self._progress = progress
         self._ours: set[str] = set()
         self._broken: dict[str, BrokenTest] = {}
         self._lines: list[tuple[str, str]] = []
+
+    @hookimpl(trylast=True)
+    def pytest_collection_finish(self) -> None:
+        """Open baselines at a URL before the first test: that may take what is not there."""
+        if "://" in self._settings.baselines and self._tests() and not self._config.option.collectonly:
+            try:
+                self._session()
+            except InferError as error:
+                raise self._usage_error(str(error)) from None
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take the results that a report brings, with the place of their test; note failures that no result tells."""
@@ -82,7 +105,11 @@ class Ending:
         from pytest_infer.report.terminal import summary
         from pytest_infer.report.write import write_report
 
-        infer, broken_off = self._session(), exitstatus in _BROKEN_OFF
+        try:
+            infer, broken_off = self._session(), exitstatus in _BROKEN_OFF
+        except InferError as error:  # under xdist: each worker has told it of its tests
+            self._lines.append((f"ERROR: {error}", "red"))
+            return
         report = infer.report(tuple(self._broken.values()), saved=not broken_off)
         if infer.results:
             self._lines = summary(report, verbosity=self._config.get_verbosity(), width=self._width())

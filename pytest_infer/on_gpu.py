@@ -113,7 +113,8 @@ def _waited_for(run: Callable[[], object]) -> Callable[[], object]:
     def call() -> object:
         found = run()
         if (jax := sys.modules.get("jax")) is not None:
-            jax.block_until_ready(found)  # some of its clients enqueue from a thread of their own
+            with contextlib.suppress(ValueError, TypeError):  # nothing of JAX's, and no tree that it can walk
+                jax.block_until_ready(found)  # some of its clients enqueue from a thread of their own
         wait()
         return found
 

@@ -65,7 +65,8 @@ def _expected(
         ), f"reference: {getattr(reference, '__qualname__', reference)}"
     if not isinstance(reference, str | os.PathLike):
         raise UsageError(f"reference={reference!r}: a precision, a model file, a callable or an engine is needed")
-    if str(reference) not in list(Precision) and (close := get_close_matches(str(reference).lower(), Precision, n=1)):
+    word = str(reference)
+    if word.isalnum() and word not in list(Precision) and (close := get_close_matches(word.lower(), Precision, n=1)):
         raise UsageError(f"reference={reference!r} is no precision and no model file; did you mean {str(close[0])!r}?")
     model, precision = (
         (None, Precision(str(reference))) if str(reference) in list(Precision) else (reference, Precision.FP32)

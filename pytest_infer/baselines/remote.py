@@ -41,7 +41,7 @@ class RemoteStore:
             raise MissingDependencyError("fsspec", extra="remote", wanted_by=f"--infer-baselines={url}") from None
         try:
             self._there, self._root = url_to_fs(url)
-        except (ImportError, ValueError) as error:  # fsspec's own words say what to install
+        except Exception as error:  # noqa: BLE001 - fsspec's own words say what to install; some places are asked at once
             raise UsageError(f"--infer-baselines={url}: {error}") from None
         self._url = url
         self._folder = tempfile.TemporaryDirectory(prefix="pytest-infer-remote-", ignore_cleanup_errors=True)

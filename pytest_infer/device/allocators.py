@@ -61,6 +61,8 @@ def allocated(backend: str) -> MemoryUse | None:
 
 def _graph_segments(torch: Any) -> list[dict[str, Any]]:
     """What PyTorch keeps in pools of their own."""
+    if torch.cuda.get_allocator_backend() != "native":  # another one tells no segments
+        return []
     pools = torch.cuda.memory_snapshot()
     return [one for one in pools if tuple(one.get("segment_pool_id", _ORDINARY)) != _ORDINARY]
 

@@ -43,7 +43,7 @@ class CpuState:
     """Counters of the kernel at one moment; zero where the platform has none.
 
     Attributes:
-        total_ticks: clock ticks of all cores since boot.
+        total_ticks: clock ticks since boot of all cores that this process may use.
         busy_ticks: those in which a core ran something of this system.
         own_ns: CPU time of this process, all its threads together, nanoseconds.
         helper_ticks: CPU time of the processes that it started, and they: living, or dead and waited for; clock ticks.
@@ -66,8 +66,8 @@ def read_cpu_state(proc: Path = Path("/proc")) -> CpuState:
     ticks = [0]
     steal = busy = 0
     pressure_us = switches = 0
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        ticks = [int(t) for t in (proc / "stat").read_text().splitlines()[0].split()[1:9]]
+    with contextlib.suppress(OSError, ValueError, IndexError, KeyError):
+        ticks = _ticks((proc / "stat").read_text().splitlines())
         steal = ticks[7]
         busy = sum(ticks) - steal - ticks[_IDLE] - ticks[_WAITING]
     with contextlib.suppress(OSError, ValueError, IndexError):
@@ -87,6 +87,15 @@ def read_cpu_state(proc: Path = Path("/proc")) -> CpuState:
     )
 
 
+def _ticks(lines: Sequence[str]) -> list[int]:
+    """The first eight counters of a /proc/stat, of the cores that this process may use: what others do is far away."""
+    counters = {line.split()[0]: [int(t) for t in line.split()[1:9]] for line in lines if line.startswith("cpu")}
+    mine = [f"cpu{core}" for core in os.sched_getaffinity(0)] if hasattr(os, "sched_getaffinity") else []
+    if not mine or not counters.keys() >= {*mine}:
+        mine = ["cpu"]
+    return [sum(column) for column in zip(*(counters[name] for name in mine), strict=True)]
+
+
 def disturbance(before: CpuState, after: CpuState) -> tuple[str, ...]:
     """The reasons why what was measured between two states is not to be believed; empty when it is."""
     elapsed = after.total_ticks - before.total_ticks
@@ -99,7 +108,7 @@ def disturbance(before: CpuState, after: CpuState) -> tuple[str, ...]:
 def contention(before: CpuState, after: CpuState, elapsed_ns: int) -> dict[str, float]:
     """How much was waited for a CPU: `pressure` (share of the time) and `switches` (involuntary, a second).
 
-    And `others`: the share of all cores' time that went to neither this process nor those that it started, where the
+    And `others`: the share of our cores' time that went to neither this process nor those that it started, where the
     kernel tells. What is too much depends on the workload: a network of two threads makes half the time pressure on two
     cores by itself; in a container the kernel tells of the whole machine. So these are recorded, and only held against
     what the same workload showed then.

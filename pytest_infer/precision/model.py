@@ -59,7 +59,9 @@ def _structure(path: Path, _mtime_ns: int, _size: int) -> onnx.ModelProto:
         for field in _NUMBERS:
             if len(getattr(tensor, field)) > _SMALL_BYTES:
                 tensor.ClearField(field)
-    return model
+    small = type(model)()
+    small.CopyFrom(model)  # what is cleared stays in memory as long as its message does
+    return small
 
 
 def _load(path: Path, *, weights: bool) -> onnx.ModelProto:

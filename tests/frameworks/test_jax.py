@@ -173,12 +173,14 @@ VECTORS = """
   %multiply.1 = f32[512,1024]{1,0} multiply(%broadcast.1, %convert.1), metadata={op_name="jit(f)/dot_general" id=2}
   ROOT %reduce.1 = f32[512]{0} reduce(%multiply.1, %zero), dimensions={1}, metadata={op_name="jit(f)/dot_general"}
 }
-%fused_multiply (param_0.1: s8[64,32], param_1.1: f32[64,32]) -> s32[64,32] {
+%fused_multiply (param_0.1: s8[64,32], param_1.1: f32[64,32], param_2.1: f16[64,32]) -> s32[64,32] {
   %param_0.1 = s8[64,32]{1,0} parameter(0)
   %param_1.1 = f32[64,32]{1,0} parameter(1)
-  %convert.3 = s32[64,32]{1,0} convert(%param_0.1)
+  %param_2.1 = f16[64,32]{1,0} parameter(2)
+  %convert.3 = s32[64,32]{1,0} convert(%param_0.1), metadata={op_name="jit(f)/bi,bi->b/dot_general"}
+  %convert.4 = f32[64,32]{1,0} convert(%param_2.1), metadata={op_name="jit(f)/convert_element_type"}
   %multiply.2 = s32[64,32]{1,0} multiply(%convert.3, %convert.3), metadata={op_name="jit(f)/bi,bi->b/dot_general"}
-  %multiply.3 = f32[64,32]{1,0} multiply(%param_1.1, %param_1.1), metadata={op_name="jit(f)/dot_general"}
+  %multiply.3 = f32[64,32]{1,0} multiply(%param_1.1, %convert.4), metadata={op_name="jit(f)/dot_general"}
   ROOT %multiply.4 = f32[64,32]{1,0} multiply(%param_1.1, %param_1.1), metadata={op_name="jit(f)/jit(gelu)/mul"}
 }
 """
@@ -186,7 +188,10 @@ VECTORS = """
 
 
 def test_products_of_a_vector() -> None:
-    """On a GPU XLA multiplies and adds one row by itself: what it multiplies are numbers in what they come in."""
+    """On a GPU XLA multiplies and adds one row by itself: what it multiplies are numbers in what they come in.
+
+    A number that the function itself has widened comes in the wide type.
+    """
     assert computed(VECTORS, 9.0) == {"fp16": 1, "int8": 1, "fp32": 1}
     assert computed(VECTORS) == {}
 

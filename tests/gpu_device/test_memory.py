@@ -155,6 +155,7 @@ def pytorch(calls: list[str], *segments: dict[str, Any]) -> Any:
         synchronize=lambda: calls.append("wait"),
         reset_peak_memory_stats=lambda: calls.append("reset"),
         max_memory_allocated=lambda: 800 * MB,
+        get_allocator_backend=lambda: "native",
         memory_snapshot=lambda: list(segments),
     )
     inner = SimpleNamespace(_cuda_clearCublasWorkspaces=lambda: calls.append("clear workspaces"))

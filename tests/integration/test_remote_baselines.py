@@ -26,14 +26,32 @@ def test_recorded_and_compared(suite: Suite, tmp_path: Path) -> None:
     assert suite.stored() == []
 
 
-@pytest.mark.parametrize("more", [("--infer-update-baselines",), (), ("-n1",)], ids=" ".join)
+@pytest.mark.parametrize("more", [("--infer-update-baselines",), ()], ids=["write", "read"])
 def test_a_scheme_that_nobody_knows(suite: Suite, more: tuple[str, ...]) -> None:
     """Wrong use, told in one line before any test runs, whether baselines are to be written or read."""
     suite.write(GATED)
-    done = suite.run("--infer-baselines=nowhere://x", *more)
+    done = suite.run_bare("--infer-baselines=nowhere://x", *more)
     assert done.ret == 4
     done.stderr.fnmatch_lines(["ERROR: --infer-baselines=nowhere://x: *"])
     assert "passed" not in done.stdout.str()
+
+
+def test_under_xdist_each_test_tells_it(suite: Suite) -> None:
+    """The workers collect, and the controller says it once more at the end."""
+    suite.write(GATED)
+    done = suite.run_bare("--infer-baselines=nowhere://x", "-n1")
+    assert done.ret == 1
+    done.assert_outcomes(errors=2)
+    done.stdout.fnmatch_lines(["ERROR: --infer-baselines=nowhere://x: *"])
+
+
+@pytest.mark.parametrize("url", ["nowhere://x", "ftp://127.0.0.1:1/x"])
+def test_who_has_no_test_of_ours_needs_no_baselines(suite: Suite, url: str) -> None:
+    """Nor does who only looks at them: a place that can't be reached is nobody's trouble."""
+    suite.write("def test_plain(): pass")
+    suite.run_bare(f"--infer-baselines={url}").assert_outcomes(passed=1)
+    suite.write(GATED)
+    assert suite.run_bare(f"--infer-baselines={url}", "--collect-only").ret == 0
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,15 @@ def test_the_counters_are_the_kernel_s(tmp_path: Path) -> None:
     assert state.busy_ticks == 100 + 20 + 30 + 6 + 7
 
 
+def test_cores_that_we_may_not_use_are_far_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their work is not beside ours: a busy host takes nothing from a container with cores of its own."""
+    lines = ["cpu  30 0 0 30 0 0 0 3", "cpu0 10 0 0 20 0 0 0 1", "cpu1 10 0 0 0 0 0 0 1", "cpu2 10 0 0 10 0 0 0 1"]
+    (tmp_path / "stat").write_text("\n".join([*lines, "intr 5 0", ""]))
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0, 2})
+    state = read_cpu_state(tmp_path)
+    assert (state.total_ticks, state.busy_ticks, state.steal_ticks) == (52, 20, 2)
+
+
 @pytest.mark.parametrize("stat", [None, "", "cpu  1 2 3\n", "nothing here\n"])
 def test_what_the_platform_lacks_is_zero(tmp_path: Path, stat: str | None) -> None:
     """No /proc, an old kernel's or another one's: no error, no steal."""

@@ -270,12 +270,53 @@ def test_a_budget_broken_while_others_had_the_cpu(
 
 
 def test_what_no_cpu_moves_is_over_budget_whoever_else_ran(make_decision: Callable[..., Decision]) -> None:
-    """A file is as large as it is; so is a speedup over an engine that met the same."""
-    for marker, metric in (({"max_engine_mb": 1.0}, "engine_size"), ({"min_speedup_over": {"fp32": 9}}, "")):
-        name = metric or "speedup_over_fp32"
-        measured = run(1.0, metrics={"latency": 1.0, name: 3.0}, contention={"others": 0.9})
+    """A file is as large as it is."""
+    measured = run(1.0, metrics={"latency": 1.0, "engine_size": 3.0}, contention={"others": 0.9})
+    workers = Workers(1.0)
+    decision = make_decision(marker={"max_engine_mb": 1.0}, baseline_mode="off")
+    assert only(decision.compare([measured], workers)).outcome is Outcome.OVER_BUDGET
+    assert workers.asked == []
+
+
+@pytest.mark.parametrize(
+    ("marker", "metric"), [({"max_build_s": 1.0}, "build"), ({"min_speedup_over": {"fp32": 9.0}}, "speedup_over_fp32")]
+)
+def test_what_nobody_watched_takes_fresh_runs(
+    make_decision: Callable[..., Decision], marker: dict[str, Any], metric: str
+) -> None:
+    """A build is over before anyone looks whether the machine is left alone, and of two engines one is watched."""
+    within = 0.5 if metric == "build" else 20.0
+    for value, outcome in ((within, Outcome.PASSED), (3.0, Outcome.OVER_BUDGET)):
+        workers = Workers(1.0, metrics={"latency": 1.0, metric: value})
         decision = make_decision(marker=marker, baseline_mode="off")
-        assert only(decision.compare([measured], Workers(1.0))).outcome is Outcome.OVER_BUDGET
+        result = only(decision.compare([run(1.0, metrics={"latency": 1.0, metric: 3.0})], workers))
+        assert (result.outcome, workers.asked) == (outcome, [3])
+
+
+def test_runs_that_were_left_alone_break_a_budget_by_themselves(make_decision: Callable[..., Decision]) -> None:
+    """Two of three are enough; the third excuses nothing."""
+
+    def workers(count: int) -> list[tuple[Measurement, ...]]:
+        shares = (0.02, 0.9, 0.03)
+        return [(run(100.0, contention={"others": share}),) for share in shares[:count]]
+
+    decision = make_decision(marker={"max_latency_ms": 1.0}, baseline_mode="off")
+    screening = run(100.0, contention={"others": 0.9})
+    assert only(decision.compare([screening], workers)).outcome is Outcome.OVER_BUDGET
+
+
+def test_what_fails_is_not_hidden_by_a_budget_that_can_not_be_told(make_decision: Callable[..., Decision]) -> None:
+    """Wrong outputs of fresh runs, and a baseline that is required and missing."""
+    crowd = {"others": 0.7}
+    marker = {"max_latency_ms": 1.0, "min_cosine": 0.9}
+    good, bad = {"cosine": 1.0}, {"cosine": 0.1}
+    wrong = Workers(100.0, contention=crowd, accuracy=bad)
+    decision = make_decision(marker=marker, baseline_mode="off")
+    result = only(decision.compare([run(100.0, contention=crowd, accuracy=good)], wrong))
+    assert result.outcome is Outcome.INACCURATE
+    decision = make_decision("test_unknown", marker={"max_latency_ms": 1.0}, baseline_mode="require")
+    result = only(decision.compare([run(100.0, contention=crowd)], Workers(100.0, contention=crowd)))
+    assert (result.outcome, result.failed) == (Outcome.NO_BASELINE, True)
 
 
 def test_without_processes_a_budget_broken_among_others_is_not_believed(make_decision: Callable[..., Decision]) -> None:

@@ -95,7 +95,8 @@ def _came_in(name: str, made: Mapping[str, _Instruction]) -> str | None:
     """What a number is in before it is converted for a multiplication."""
     while one := made.get(name):
         operand = _OPERAND.search(one.rest)
-        if one.opcode not in _CARRYING or operand is None:
+        own = one.opcode == "convert" and "op_name=" in one.rest and not _ELEMENTWISE.search(one.rest)  # the user's
+        if one.opcode not in _CARRYING or operand is None or own:
             return kind_of(one.element)
         name = operand[0]
     return None
