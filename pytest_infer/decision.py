@@ -38,7 +38,7 @@ _ENOUGH: Final = 2
 """So many fresh runs without an excuse can break a budget by themselves."""
 _BESIDE: Final = frozenset({"build", "load"})
 """Metrics that are over before the machine is watched."""
-_GREEN: Final = frozenset({Outcome.PASSED, Outcome.IMPROVED})
+_GREEN: Final = frozenset({Outcome.PASSED, Outcome.IMPROVED, Outcome.NO_BASELINE})
 
 
 UNLIKE_P: Final = 0.005
@@ -146,6 +146,7 @@ class Decision:
             suspect.over = ()
             suspect.changes = self._confirmed(suspect, mine, self._request.gate)
             self._confirm_rest(suspect, mine)
+            suspect.refuted = ()  # it is one of those that refute it
             results.append(replace(self._result(suspect), recorded=tuple(mine)))
         return tuple(results)
 
@@ -264,8 +265,6 @@ class Decision:
                 no_baseline=missing,
             )
         )
-        if outcome in _GREEN:
-            reasons += suspect.refuted
         differs = compared.differs
         history: tuple[AcceptedRun, ...] = ()
         if suspect.entry is not None:
@@ -278,6 +277,7 @@ class Decision:
             outcome=outcome,
             failed=failed and not (outcome is Outcome.REGRESSED and settings.force),  # the user accepts it
             reasons=reasons,
+            cleared=suspect.refuted if outcome in _GREEN else (),
             measurement=suspect.measurement,
             changes=changes,
             differs=differs,

@@ -33,6 +33,7 @@ class Result:
         nodeid: the test.
         outcome: the verdict; `failed`: whether it fails the test.
         reasons: why, in sentences.
+        cleared: what that run alone broke, and fresh ones did not, of a test that fails nothing.
         measurement: the screening run, or the first of a recording.
         changes: gated metrics against the baseline.
         differs: what is not as it was when the baseline was recorded.
@@ -60,6 +61,7 @@ class Result:
     location: tuple[str, int] | None = None
     history: tuple[AcceptedRun, ...] = ()
     rounds: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    cleared: tuple[str, ...] = ()
     expected: bool = False
 
 

@@ -159,7 +159,7 @@ def _result(result: Result) -> JsonResult:
         accuracy=_finite(m.accuracy),
         change=worst,
         changes=result.changes,
-        reasons=result.reasons,
+        reasons=(*result.reasons, *result.cleared),
         differs=result.differs,
         facts=m.facts,
         model_digest=m.model_digest,

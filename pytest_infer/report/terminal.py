@@ -88,12 +88,9 @@ def _style(result: Result) -> str:
 def _told(result: Result, *, verbose: bool) -> Iterator[str]:
     """What stands below a result's line: a failure tells its reasons itself, other outcomes have no other place."""
     one_sided = result.outcome is Outcome.NO_BASELINE and result.against
-    if (
-        verbose
-        or one_sided
-        or result.outcome in {Outcome.INVALID, Outcome.INCONCLUSIVE, Outcome.IMPROVED, Outcome.PASSED}
-    ):
+    if verbose or one_sided or result.outcome in {Outcome.INVALID, Outcome.INCONCLUSIVE, Outcome.IMPROVED}:
         yield from result.reasons
+    yield from result.cleared
     if result.outcome is Outcome.IMPROVED and not result.recorded and not result.against:
         yield "the baseline guards an old speed now: record it with --infer-update-baselines=reset"
     if verbose:

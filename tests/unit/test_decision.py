@@ -225,9 +225,10 @@ def test_a_budget_that_is_near_is_decided_by_fresh_runs(
             told = (
                 "latency 1.001 ms is above the budget max_latency_ms=1 in this run, and 3 fresh ones don't confirm it"
             )
-            assert result.reasons == (told,)
+            assert (result.reasons, result.cleared) == ((), (told,))
         else:
             assert bool(result.reasons) == (outcome is Outcome.OVER_BUDGET)
+            assert result.cleared == ()
 
 
 def test_without_processes_a_near_budget_is_as_seen(make_decision: Callable[..., Decision]) -> None:

@@ -113,6 +113,15 @@ def test_outcomes_that_pass_with_a_word_give_their_reasons(
     assert ("    because", "") in lines(make_result(outcome=outcome, reasons=("because",)))
 
 
+def test_what_fresh_runs_cleared_is_told_beside_the_outcome(make_result: Callable[..., Result]) -> None:
+    """Its own figure, which stands in the line, is beyond the budget; why baselines are missing is another matter."""
+    cleared = ("latency 19 ms is above the budget max_latency_ms=10 in this run, and 3 fresh ones don't confirm it",)
+    result = make_result(outcome=Outcome.NO_BASELINE, reasons=("no baseline",), cleared=cleared)
+    texts = [text.strip() for text, _ in lines(result, result)]
+    assert texts.count(cleared[0]) == 2
+    assert "2 result(s): no baseline" in texts
+
+
 def test_verbose_tells_all_reasons_and_differences(make_result: Callable[..., Result]) -> None:
     """Otherwise failures tell theirs in their own message."""
     result = make_result(outcome=Outcome.REGRESSED, failed=True, reasons=("slower",), differs=("numpy: 1 → 2",))
