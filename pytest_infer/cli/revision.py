@@ -21,7 +21,8 @@ def tree_at(folder: Path, revision: str) -> Tree:
     """
     there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.is_dir())
     inside = Path(folder.absolute()).relative_to(there).as_posix()
-    commit = _git(there, "rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}").decode().strip()
+    asked = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+    commit = _git(there, *asked, silence=f"no revision {revision!r} in this repository").decode().strip()
     listed = _git(there, "ls-tree", "-r", "-z", "--name-only", commit, "--", inside).decode().split("\0")
     prefix = "" if inside == "." else f"{inside}/"
     places = [name.removeprefix(prefix) for name in listed if name.endswith(".json")]
@@ -32,15 +33,13 @@ def tree_at(folder: Path, revision: str) -> Tree:
     )
 
 
-def _git(folder: Path, *arguments: str) -> bytes:
+def _git(folder: Path, *arguments: str, silence: str = "it failed") -> bytes:
+    """What git says; `silence` is what it means when it fails without a word."""
     try:
         done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, check=False)  # noqa: S603, S607 - git as the shell finds it; a revision behind --end-of-options
     except FileNotFoundError:
         raise UsageError("a revision needs git, which is not installed; compare with a folder instead") from None
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines()
-        told = said[-1] if said else f"status {done.returncode}"
-        if "single revision" in told:  # git does not say which
-            told = f"no revision {arguments[-1].removesuffix('^{commit}')!r} in this repository"
-        raise UsageError(f"git {arguments[0]} in {folder}: {told}")
+        raise UsageError(f"git {arguments[0]} in {folder}: {said[-1] if said else silence}")
     return done.stdout
