@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from pytest_infer import spelling
 from pytest_infer.budget import ACCURACY, SPEED_AND_COST, Budget
 from pytest_infer.errors import UsageError
 from pytest_infer.metrics import METRICS
@@ -82,7 +82,7 @@ def parse(arguments: Mapping[str, Any]) -> Request:
     """
     for key, value in arguments.items():
         if key not in _CHECKS:
-            raise UsageError(f"@pytest.mark.infer has no argument {key!r}{_nearest(key, _CHECKS)}")
+            raise UsageError(f"@pytest.mark.infer has no argument {key!r}; {spelling.hint(key, _CHECKS)}")
         problem = _CHECKS[key](value)
         if problem:
             raise UsageError(f"@pytest.mark.infer({key}={_short(value)}): {problem}")
@@ -104,11 +104,6 @@ def parse(arguments: Mapping[str, Any]) -> Request:
         speedups=tuple(Precision(name) for name in speedups),
         **values,
     )
-
-
-def _nearest(word: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.5)
-    return f"; did you mean {close[0]!r}?" if close else f"; it takes {', '.join(sorted(known))}"
 
 
 def _short(value: Any) -> str:
@@ -166,12 +161,19 @@ def _precision(value: Any) -> str:
     if problem := _name(value):
         return problem
     names = [str(p) for p in Precision]
-    return "" if value in names else f"no such precision{_nearest(value, names)} ({', '.join(names)})"
+    return "" if value in names else f"no such precision; {spelling.hint(value, names)} ({', '.join(names)})"
+
+
+def reference_problem(value: Any) -> str:
+    """What is wrong with a reference before anybody looks for it: a precision that is mistyped; empty if nothing."""
+    # Nearer than elsewhere: any other name may be that of a model file.
+    meant = spelling.nearest(value, Precision, 0.6) if isinstance(value, str) and value.isalnum() else None
+    return "" if meant in {None, value} else f"that is no precision and no model file; did you mean {str(meant)!r}?"
 
 
 def _scenario(value: Any) -> str:
     names = [str(s) for s in Scenario]
-    return "" if value in names else f"no such scenario ({', '.join(names)})"
+    return "" if value in names else f"no such scenario; {spelling.hint(str(value), names)} ({', '.join(names)})"
 
 
 def _shapes(value: Any) -> str:
@@ -202,7 +204,7 @@ def _gate(value: Any) -> str:
         return "a tuple of metric names is needed"
     for name in value:
         if not isinstance(name, str) or name not in METRICS:
-            return f"no metric {name!r}{_nearest(str(name), METRICS)}"
+            return f"no metric {name!r}; {spelling.hint(str(name), METRICS)}"
     return ""
 
 
@@ -227,7 +229,7 @@ _CHECKS: Final[dict[str, Callable[[Any], str]]] = {
     "shapes": _shapes,
     "inputs": _anything,
     "calibration": _calibration,
-    "reference": _anything,
+    "reference": reference_problem,
     "scenario": _scenario,
     "options": _options,
     **dict.fromkeys(SPEED_AND_COST, _positive),

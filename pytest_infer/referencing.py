@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from pytest_infer.engines.inputs import named
 from pytest_infer.engines.outputs import as_array
 from pytest_infer.engines.target import CallableTarget, InferEngine
 from pytest_infer.errors import PrecisionError, UsageError
+from pytest_infer.marker import reference_problem
 from pytest_infer.workload import Precision
 
 if TYPE_CHECKING:
@@ -65,9 +65,8 @@ def _expected(
         ), f"reference: {getattr(reference, '__qualname__', reference)}"
     if not isinstance(reference, str | os.PathLike):
         raise UsageError(f"reference={reference!r}: a precision, a model file, a callable or an engine is needed")
-    word = str(reference)
-    if word.isalnum() and word not in list(Precision) and (close := get_close_matches(word.lower(), Precision, n=1)):
-        raise UsageError(f"reference={reference!r} is no precision and no model file; did you mean {str(close[0])!r}?")
+    if problem := reference_problem(reference):
+        raise UsageError(f"reference={reference!r}: {problem}")
     model, precision = (
         (None, Precision(str(reference))) if str(reference) in list(Precision) else (reference, Precision.FP32)
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import subprocess
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pytest_infer.errors import UsageError
+from pytest_infer.spelling import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -63,8 +63,8 @@ class Repository:
         names = self._run("for-each-ref", "--format=%(refname:short)").stdout.split()
         remotes = self._run("remote").stdout.split()
         advice = ""
-        if alike := difflib.get_close_matches(revision, names, n=1, cutoff=_ALIKE):
-            advice += f" (did you mean {alike[0]}?)"
+        if meant := nearest(revision, names, _ALIKE):
+            advice += f" (did you mean {meant}?)"
         if remotes and (command := self._fetch(revision, remotes, shallow=shallow)):
             advice += f"; to fetch it: {command}"
         raise UsageError(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import importlib.util
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from pytest_infer import spelling
 from pytest_infer.errors import MissingDependencyError, UsageError
 
 if TYPE_CHECKING:
@@ -55,9 +55,9 @@ def find_backend(name: str) -> Backend | CompilingBackend:
     base, _, variant = name.partition(":")
     known = _BUILT_IN.get(base)
     if known is None:
-        close = difflib.get_close_matches(base, (*_BUILT_IN, CALLABLE), n=1, cutoff=0.5)
-        hint = f"; did you mean {close[0]!r}?" if close else f"; there is {', '.join((*_BUILT_IN, CALLABLE))}"
-        raise UsageError(f"no backend {name!r}{hint}")
+        names = (*_BUILT_IN, CALLABLE)
+        hint = spelling.hint(base, names, f"there is {', '.join(names)}")
+        raise UsageError(f"no backend {name!r}; {hint}")
     if all(importlib.util.find_spec(package) is None for package in known.packages):
         raise MissingDependencyError(known.packages[0], known.extra, f"backend {name!r}")
     backend: Backend | CompilingBackend = getattr(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_infer import spelling
 from pytest_infer.errors import UsageError
 from pytest_infer.precision.model import every_node
 from pytest_infer.workload import Precision
@@ -99,6 +99,5 @@ def _check_known(option: str, asked: Iterable[str], known: Iterable[str], missin
     known = sorted(known)
     for name in asked:
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-            hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(known[:12]) or 'none with a name'}"
+            hint = spelling.hint(name, known, f"it has {', '.join(known[:12]) or 'none with a name'}")
             raise UsageError(f"options={{{option!r}: ...}}: {missing} {name!r}; {hint}")

@@ -200,7 +200,8 @@ def test_products_of_a_vector() -> None:
     ("options", "told"),
     [
         ({"threads": 1}, "JAX makes its threads when it starts"),
-        ({"xlas": {}}, "has no option 'xlas'; it takes donate, xla"),
+        ({"xlas": {}}, r"has no option 'xlas'; did you mean 'xla'\?"),
+        ({"depth": {}}, "has no option 'depth'; it takes donate, xla"),
         ({"donate": ("y",)}, "a tuple of inputs is needed"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",

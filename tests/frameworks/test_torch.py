@@ -171,7 +171,8 @@ def test_a_module_that_returns_nothing(opened: Opened) -> None:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"modes": "eager"}, "has no option 'modes'; it takes cuda_graph, dynamic, fullgraph, mode, threads"),
+        ({"modes": "eager"}, r"has no option 'modes'; did you mean 'mode'\?"),
+        ({"xyz": "eager"}, "has no option 'xyz'; it takes cuda_graph, dynamic, fullgraph, mode, threads"),
         ({"mode": "fast"}, "one of eager, default, reduce-overhead, max-autotune"),
         ({"threads": 0}, "a whole number of at least 1"),
         ({"mode": "default", "dynamic": 1}, "True or False"),

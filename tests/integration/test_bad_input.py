@@ -19,7 +19,7 @@ EXPECTED = {
     "test_not_callable": "infer.measure takes an engine or a callable, not int",
     "test_no_labels": "min_top1: nothing says what top1 is; it needs scores of shape (samples, classes)",
     "test_no_reference": "min_cosine: nothing says what cosine is; it needs a reference",
-    "test_reference": "reference='FP32' is no precision and no model file; did you mean 'fp32'?",
+    "test_reference": "reference='FP32': that is no precision and no model file; did you mean 'fp32'?",
     "test_few_samples": "662 samples at",
     "test_refused": "fp16 on",
 }
@@ -46,8 +46,7 @@ def test_bad_inputs(suite: Suite) -> None:
             def test_name(self, infer_engine): infer_engine({"z": ROW})
             @infer(min_top1=0.5)
             def test_no_labels(self, infer_engine): pass
-            @infer(reference="FP32")
-            def test_reference(self, infer_engine): pass
+            def test_reference(self, infer, infer_engine): infer.accuracy(infer_engine, inputs=ROW, reference="FP32")
 
         @infer(model="models/pair.onnx")
         class TestPair:

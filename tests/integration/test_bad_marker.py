@@ -13,6 +13,7 @@ EXPECTED = {
     "test_type": "batch='8'): a whole number of at least 1 is needed",
     "test_positional": "takes keyword arguments only, not 'models/linear.onnx'",
     "test_precision[fp61]": "no such precision; did you mean 'fp16'?",
+    "test_reference": "reference='FP32'): that is no precision and no model file; did you mean 'fp32'?",
     "test_empty_list": "batch=[]): it lists nothing",
     "test_gate": "no metric 'latncy'; did you mean 'latency'?",
     "test_missing_model": "model 'models/gone.onnx' is no file in",
@@ -61,6 +62,9 @@ def test_bad_markers(suite: Suite) -> None:
 
         @infer(model=LINEAR, precision=["fp61"])
         def test_precision(infer_engine): pass
+
+        @infer(model=LINEAR, reference="FP32")
+        def test_reference(infer_engine): pass
 
         @infer(model=LINEAR, batch=[])
         def test_empty_list(infer_engine): pass

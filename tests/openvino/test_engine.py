@@ -180,7 +180,8 @@ def test_threads(opened: Open, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"thread": 2}, "no option 'thread'; it takes calibration_method, config, exclude_nodes"),
+        ({"thread": 2}, r"no option 'thread'; did you mean 'threads'\?"),
+        ({"xyz": 2}, "no option 'xyz'; it takes calibration_method, config, exclude_nodes"),
         ({"threads": 0}, "a whole number of at least 1"),
         ({"calibration_method": "mean"}, "choose minmax, entropy, percentile"),
         ({"config": "f32"}, "a dict of OpenVINO's properties"),

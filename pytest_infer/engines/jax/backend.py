@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pytest_infer.engines.capability import forbidden
 from pytest_infer.engines.inputs import rotation
 from pytest_infer.engines.jax.engine import Executable, JaxEngine
+from pytest_infer.engines.options import check_names
 from pytest_infer.engines.signature import named_outputs, read_signature
 from pytest_infer.errors import EngineBuildError, UsageError
 from pytest_infer.workload import Precision, Scenario
@@ -113,9 +114,7 @@ def _check_options(options: Mapping[str, Any]) -> None:
             "options={'threads': ...}: JAX makes its threads when it starts, one for each core that the process may "
             "use; limit these for the whole process, with taskset or the environment variable NPROC"
         )
-    for key in options:
-        if key not in _OPTIONS:
-            raise UsageError(f"backend 'jax' has no option {key!r}; it takes {', '.join(_OPTIONS)}")
+    check_names("jax", options, _OPTIONS)
 
 
 def _donated(options: Mapping[str, Any], signature: Signature, where: str) -> tuple[str, ...]:

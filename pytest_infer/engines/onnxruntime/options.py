@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_infer.engines.onnxruntime.providers import CPU, ON_NVIDIA, check_provider_options
+from pytest_infer.engines.options import check_names
 from pytest_infer.errors import UsageError
 from pytest_infer.precision import CONVERSION_OPTIONS, METHODS, conversion_options
 
@@ -45,11 +45,8 @@ def check_options(options: Mapping[str, Any], provider: str) -> None:
     Raises:
         UsageError: one is not.
     """
+    check_names("onnxruntime", options, OPTIONS)
     for name, value in options.items():
-        if name not in OPTIONS:
-            close = difflib.get_close_matches(name, OPTIONS, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"it takes {', '.join(OPTIONS)}"
-            raise UsageError(f"backend 'onnxruntime' has no option {name!r}; {hint}")
         if name in _CHECKS:
             wanted, fits = _CHECKS[name]
             if not fits(value):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import io
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_infer import spelling
 from pytest_infer.engines.capability import TF32_OVERRIDE, capability, forbidden, tf32_forbidden, too_old
 from pytest_infer.errors import MissingDependencyError, UsageError
 from pytest_infer.workload import Precision
@@ -90,8 +90,7 @@ def find_provider(variant: str) -> str:
     name = named.get(_plain(variant))
     backend = f"backend 'onnxruntime:{variant}'"
     if name is None:
-        close = difflib.get_close_matches(_plain(variant), named, n=1, cutoff=0.6)
-        hint = f"did you mean {close[0]!r}?" if close else f"here are {_listed(available)}"
+        hint = spelling.hint(_plain(variant), named, f"here are {_listed(available)}")
         raise UsageError(f"{backend}: ONNX Runtime has no such provider; {hint}")
     if name not in available:
         way = _WHERE_FROM.get(name, "install a build of ONNX Runtime that has it")

@@ -7,6 +7,7 @@ import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_infer.engines.options import check_names
 from pytest_infer.errors import EngineBuildError, MissingDependencyError, UsageError
 from pytest_infer.precision import METHODS, conversion_options
 from pytest_infer.workload import Precision, Scenario
@@ -83,9 +84,7 @@ def check_options(device: str, options: Mapping[str, Any]) -> None:
     Raises:
         UsageError: an option that isn't there, or can't be right.
     """
-    for key in options:
-        if key not in _OPTIONS:
-            raise UsageError(f"backend 'openvino' has no option {key!r}; it takes {', '.join(_OPTIONS)}")
+    check_names("openvino", options, _OPTIONS)
     known = core().get_property(device, "SUPPORTED_PROPERTIES")
     threads = options.get("threads", 1)
     if not isinstance(threads, int) or threads < 1:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_infer.engines.options import check_names
 from pytest_infer.errors import UsageError
 from pytest_infer.precision import CONVERSION_OPTIONS, METHODS, conversion_options
 from pytest_infer.workload import Precision
@@ -73,20 +73,24 @@ def _set_compatibility(trt: Any, config: Any, value: str) -> None:
 
 
 def _set_capabilities(trt: Any, config: Any, value: str | list[str] | tuple[str, ...]) -> None:
-    known = trt.ComputeCapability.__members__
+    known = capabilities(trt)
     asked = [value] if isinstance(value, str) else value
-    names = [_member(one) for one in asked]
-    for one, name in zip(asked, names, strict=True):
-        if name not in known:
-            built = ", ".join(sorted(f"{n[2:-1]}.{n[-1]}" for n in known if n.startswith("SM")))
-            raise UsageError(f"compute capability {one} is none that it builds for: {built}")
-    config.num_compute_capabilities = len(names)
-    for index, name in enumerate(names):
-        config.set_compute_capability(known[name], index)
+    for one in asked:
+        if one not in known:
+            raise UsageError(f"compute capability {one} is none that it builds for: {', '.join(known)}")
+    config.num_compute_capabilities = len(asked)
+    for index, one in enumerate(asked):
+        config.set_compute_capability(known[one], index)
 
 
-def _member(capability: str) -> str:
-    return f"SM{capability.replace('.', '')}"
+def capabilities(trt: Any) -> dict[str, Any]:
+    """The compute capabilities that a TensorRT-RTX builds for and runs on, by their number.
+
+    Raises:
+        AttributeError: this library builds for the GPU at hand alone.
+    """
+    members = {name[2:]: one for name, one in trt.ComputeCapability.__members__.items() if name.startswith("SM")}
+    return {f"{number[:-1]}.{number[-1]}": members[number] for number in sorted(members, key=int)}
 
 
 def _is_capability(value: Any) -> bool:
@@ -140,11 +144,8 @@ def check_options(options: Mapping[str, Any], precision: Precision, backend: str
     Raises:
         UsageError: one is not.
     """
+    check_names(backend, options, OPTIONS)
     for name, value in options.items():
-        if name not in OPTIONS:
-            close = difflib.get_close_matches(name, OPTIONS, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"it takes {', '.join(sorted(OPTIONS))}"
-            raise UsageError(f"backend {backend!r} has no option {name!r}; {hint}")
         if not OPTIONS[name].fits(value):
             raise UsageError(f"options={{{name!r}: {value!r}}}: {OPTIONS[name].wanted} is needed")
     tf32 = options.get("tf32")
@@ -176,7 +177,7 @@ def apply_options(
     if hasattr(library.trt.BuilderFlag, "TF32"):
         follows["tf32"] = precision is Precision.TF32
     own = str(device.identity.get("compute_capability", ""))
-    if _member(own) in getattr(getattr(library.trt, "ComputeCapability", None), "__members__", {}):
+    if hasattr(library.trt, "ComputeCapability") and own in capabilities(library.trt):
         follows["compute_capability"] = own
     for name, value in {**follows, **options}.items():
         _apply(library, config, name, value)

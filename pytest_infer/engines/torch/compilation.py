@@ -8,6 +8,7 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_infer.engines.options import check_names
 from pytest_infer.engines.torch.operations import graph_recorder
 from pytest_infer.errors import EngineBuildError, UsageError
 
@@ -46,9 +47,7 @@ class Options:
             UsageError: an unknown one, or an impossible value.
         """
         given = {"threads": request.threads, **request.options}
-        for key in given:
-            if key not in _OPTIONS:
-                raise UsageError(f"backend 'torch' has no option {key!r}; it takes {', '.join(sorted(_OPTIONS))}")
+        check_names("torch", given, _OPTIONS)
         options = cls(**given)
         if options.mode not in _MODES:
             raise UsageError(f"options={{'mode': {options.mode!r}}}: one of {', '.join(_MODES)} is needed")
