@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -58,11 +59,34 @@ def test_a_gpu_without_the_arithmetic_refuses_it(capability: str, refused: set[s
         assert reasons["int8"] == f"int8 needs compute capability 6.1 or later, this GPU has {capability}"
 
 
-def test_turing_has_no_int8_in_tensorrt_rtx() -> None:
+def test_turing_has_no_int8_in_tensorrt_rtx(backend: TensorRTRTXBackend) -> None:
     """Its support matrix begins with Ampere there."""
-    backend = TensorRTRTXBackend()
     assert backend.refuses(Precision.INT8, gpu("7.5")) is not None
     assert backend.refuses(Precision.FP16, gpu("7.5")) is None
+
+
+@pytest.mark.parametrize("capability", ["8.9", "9.0", "10.0", "12.0", ""])
+def test_tensorrt_rtx_refuses_a_gpu_that_it_is_not_made_for(
+    backend: TensorRTRTXBackend, capability: str, network: Path, tmp_path: Path
+) -> None:
+    """By the library's own list, which this machine's builder keeps, too; the one that is for such a GPU is named.
+
+    Hopper (9.0) and the data centre's Blackwell (10.0) are in none of NVIDIA's support matrices of TensorRT-RTX. Where
+    the capability is unknown the library itself will say.
+    """
+    reason = backend.refuses(Precision.FP16, gpu(capability))
+    if capability in {"8.9", "12.0", ""}:
+        assert reason is None
+        return
+    assert reason is not None
+    assert re.fullmatch(
+        r"tensorrt-rtx [\d.]+ runs on GPUs of compute capability 7\.5, .*8\.6, 8\.9, 12\.0.*, this one has "
+        rf"{re.escape(capability)}; backend='tensorrt' is for it",
+        reason,
+    )
+    request = BuildRequest(model=network, device=gpu(), batch=1, options={"compute_capability": capability})
+    with pytest.raises(UsageError, match=f"compute capability {capability} is none that it builds for: 7.5"):
+        backend.build(request, tmp_path)
 
 
 @pytest.mark.parametrize("made", [TensorRTBackend, TensorRTRTXBackend])

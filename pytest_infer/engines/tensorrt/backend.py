@@ -11,7 +11,7 @@ from pytest_infer.engines.capability import capability, forbidden, tf32_forbidde
 from pytest_infer.engines.tensorrt.builder import build_plan
 from pytest_infer.engines.tensorrt.engine import TensorRTEngine, open_engine
 from pytest_infer.engines.tensorrt.library import find_library
-from pytest_infer.engines.tensorrt.options import build_options, check_options
+from pytest_infer.engines.tensorrt.options import build_options, capabilities, check_options
 from pytest_infer.errors import UsageError
 from pytest_infer.precision import conversion_options, convert
 from pytest_infer.precision.model import inputs, output_names
@@ -152,3 +152,16 @@ class TensorRTRTXBackend(TensorRTBackend):
         Precision.INT8: (8, 0),
     }
     """As TensorRT's, with what the support matrix of TensorRT-RTX says of Turing: no int8 there."""
+
+    def refuses(self, precision: Precision, device: Device) -> str | None:
+        """As TensorRT does, and a GPU that this TensorRT-RTX is not made for, as no release is for Hopper."""
+        if (reason := super().refuses(precision, device)) is not None:
+            return reason
+        library, found = find_library(self.name), device.identity.get("compute_capability")
+        known = capabilities(library.trt)
+        if not found or found in known:
+            return None
+        return (
+            f"{library.version} runs on GPUs of compute capability {', '.join(known)}, this one has {found}; "
+            "backend='tensorrt' is for it"
+        )
