@@ -23,8 +23,8 @@ def benchmarks(suite: Suite, file: str = "benchmark.json") -> dict[str, dict[str
     return dict(zip(names, found, strict=True))
 
 
-@pytest.fixture(autouse=True)
-def _all_plugins(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001 - it leaves them out
-    """Suites load whatever is installed, as users' do."""
+@pytest.fixture
+def all_plugins(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001 - it leaves them out
+    """Suites load whatever is installed, as users' do; by themselves they load xdist and pytest-benchmark."""
     for name in ("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "PYTEST_PLUGINS"):
         monkeypatch.delenv(name)

@@ -107,6 +107,7 @@ def test_skip(suite: Suite) -> None:
     assert suite.outcomes() == {}
 
 
+@pytest.mark.usefixtures("all_plugins")
 @pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["alone", "xdist"])
 def test_switched_off(suite: Suite, workers: tuple[str, ...]) -> None:
     """Without pytest-benchmark (`-p no:benchmark`) everything of ours works; its fixture is unknown, as ever."""

@@ -115,6 +115,7 @@ def test_compare_fail(suite: Suite) -> None:
         assert ("test_named len (0001_first) - Field" in done.stdout.str() + done.stderr.str()) == bool(status)
 
 
+@pytest.mark.usefixtures("all_plugins")
 def test_last_of_several_runs(suite: Suite) -> None:
     """A test that is run again has one row, of its last run."""
     pytest.importorskip("pytest_rerunfailures")

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from tests.integration.conftest import Suite
 
 pytest.importorskip("pytest_cov")
+pytestmark = pytest.mark.usefixtures("all_plugins")
 
 SOURCE = """
 import pytest

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from tests.integration.conftest import Suite
 
+pytestmark = pytest.mark.usefixtures("all_plugins")
+
 SOURCE = """
 import warnings
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from tests.integration.conftest import Suite
 
 pytest.importorskip("pytest_rerunfailures")
+pytestmark = pytest.mark.usefixtures("all_plugins")
 
 
 def test_last_run_counts(suite: Suite) -> None:

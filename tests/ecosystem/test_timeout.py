@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from tests.integration.conftest import Suite
 
 pytest.importorskip("pytest_timeout")
-pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="no SIGALRM on this platform")
+pytestmark = [
+    pytest.mark.usefixtures("all_plugins"),
+    pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="no SIGALRM on this platform"),
+]
 
 SOURCE = """
 import os
