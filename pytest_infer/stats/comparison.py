@@ -63,6 +63,17 @@ def compare(held: Reference, fresh: Array) -> Comparison:
     )
 
 
+def alone(held: Reference, run: Array) -> Comparison:
+    """Hold one run, (...) y, against a baseline: what others of its session were has no part in its noise."""
+    noise = _noise(held, run_variance(held, 0.0, 0), 1)
+    return Comparison(
+        estimate=run - held.level,
+        se=np.sqrt(np.asarray(noise.value)),
+        df=np.maximum(noise.df, 1.0),
+        above=run - held.bound,
+    )
+
+
 def _noise(held: Reference, run: Variance, count: int) -> Variance:
     """The variance of (mean of `count` fresh runs - baseline) where nothing changed."""
     own = session_variance(held, run)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from pytest_infer.stats.comparison import compare
+from pytest_infer.stats.comparison import alone, compare
 from pytest_infer.stats.mde import minimum_detectable_effect
 from pytest_infer.stats.reference import log_ratio, reference, shift_ratio
-from pytest_infer.stats.rule import Rule, margin
+from pytest_infer.stats.rule import Rule, lower_end, margin, p_value
 from pytest_infer.stats.spread import FIRM_SESSIONS
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Change", "confirm", "log_ratio", "screen", "shift_ratio"]
 
-_UPPER_OF_95: Final = 0.975
+_TAIL_OF_95: Final = 0.025
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,7 @@ class Change:
         estimate: log ratio of the fresh runs to the baseline, relative to the session's shift where there is one.
         low: lower end of its 95 % confidence interval.
         high: upper end of it.
-        p: one-sided p value of "not slower".
+        p: one-sided p value of "not slower": the smaller one of the rule's two statistics, each at its share.
         se: standard error of the estimate.
         df: degrees of freedom of the standard error.
         mde: smallest change, as a fraction, that the whole rule would find in 80 % of cases.
@@ -61,7 +61,7 @@ def screen(runs: Runs, spread: Spread, y_new: float, *, shift: Shift | None = No
 
     Suspected slower: p <= rule.screen_p. Suspected faster, to whoever confirms improvements: p >= 1 - rule.screen_p.
     """
-    return float(compare(reference(runs, spread, shift), np.array([y_new])).p)
+    return float(alone(reference(runs, spread, shift), np.array(y_new)).p)
 
 
 def confirm(runs: Runs, spread: Spread, fresh: Array, rule: Rule, *, shift: Shift | None = None) -> Change:
@@ -76,18 +76,18 @@ def confirm(runs: Runs, spread: Spread, fresh: Array, rule: Rule, *, shift: Shif
     """
     held = reference(runs, spread, shift)
     compared = compare(held, fresh)
-    half = float(compared.critical(1.0 - _UPPER_OF_95))
+    half, low = float(compared.critical(_TAIL_OF_95)), float(lower_end(held, fresh, _TAIL_OF_95))
     return Change(
         estimate=float(compared.estimate),
-        low=float(compared.estimate) - half,
+        low=low,
         high=float(compared.estimate) + half,
-        p=float(compared.p),
+        p=float(p_value(held, fresh)),
         se=float(compared.se),
         df=float(compared.df),
         mde=minimum_detectable_effect(runs, spread, rule, shift=shift),
         ranked=bool(compared.above > 0),
         provisional=runs.sessions < FIRM_SESSIONS,
         relative=held.shift is not None,
-        regressed=bool(margin(compared, rule) > 0),
-        improved=bool(margin(compare(held.mirrored(), -fresh), rule) > 0),
+        regressed=bool(margin(held, fresh, rule) > 0),
+        improved=bool(margin(held.mirrored(), -fresh, rule) > 0),
     )

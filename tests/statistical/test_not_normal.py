@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pytest
 
+from pytest_infer.stats.comparison import compare
 from pytest_infer.stats.moderation import Variance
 from pytest_infer.stats.reference import reference
 from pytest_infer.stats.repeats import stands_out
-from pytest_infer.stats.rule import whole_margin
+from pytest_infer.stats.rule import FASTEST_SHARE, Rule, p_value, whole_margin
 from pytest_infer.stats.runs import Runs
 from pytest_infer.stats.shift import session_shift
-from pytest_infer.stats.spread import Spread
+from pytest_infer.stats.spread import Spread, declared, estimate_spread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,6 +111,38 @@ def test_one_slow_outlier_hides_no_change(simulation: Simulation, slow: float, *
     shift = session_shift(np.hypot(RUN_SD, SESSION_SD) * random.standard_normal((count, 19))) if relative else None
     held = reference(Runs(y=y, session=recording.code), _quiet(recording), shift)
     assert np.mean(whole_margin(held, fresh, simulation.rule) > 0) >= 0.95
+
+
+@pytest.mark.parametrize("run_sd", [0.01, 0.03])
+def test_slower_code_that_spreads_further_is_found(simulation: Simulation, run_sd: float) -> None:
+    """On the first day, six times as slow and then some: each run waits on top, which its baseline's runs did not.
+
+    The mean alone, its noise as wide as such runs make it, finds one in five of these.
+    """
+    random = np.random.default_rng(14)
+    code = np.zeros(5, np.intp)
+    baseline = Runs(y=run_sd * random.standard_normal((TESTS // 4, 5)), session=code)
+    held = reference(baseline, estimate_spread([baseline], declared("cpu", 1, locked=False)))
+    shape = (TESTS // 4, 1 + simulation.rule.confirm)
+    fresh = np.log(6.0) + run_sd * random.standard_normal(shape) + random.exponential(0.5, shape)
+    assert np.mean(whole_margin(held, fresh, simulation.rule) > 0) >= 0.95
+    assert np.mean(compare(held, fresh[:, 1:]).p < simulation.rule.alpha) <= 0.25
+
+
+@pytest.mark.parametrize("relative", [True, False], ids=["relative", "absolute"])
+def test_the_fastest_run_adds_a_tenth_of_alpha_at_most(recording: Recording, *, relative: bool) -> None:
+    """Where nothing changed and a session's effect is all that runs share; at a level that 40,000 tests can count."""
+    random = np.random.default_rng(15)
+    rule = Rule(alpha=0.05)
+    sessions = SESSION_SD * random.standard_normal((TESTS, recording.sessions))
+    runs = sessions[:, recording.code] + RUN_SD * random.standard_normal((TESTS, recording.code.size))
+    others = np.hypot(RUN_SD, SESSION_SD) * random.standard_normal((TESTS, 19))
+    shift = session_shift(others) if relative else None
+    held = reference(Runs(y=runs, session=recording.code), _quiet(recording), shift)
+    fresh = SESSION_SD * random.standard_normal((TESTS, 1)) + RUN_SD * random.standard_normal((TESTS, rule.confirm))
+    both, mean = p_value(held, fresh) < rule.alpha, compare(held, fresh).p < rule.alpha
+    assert 0 <= np.mean(both) - np.mean(mean) <= FASTEST_SHARE * rule.alpha
+    assert np.mean(both) <= rule.alpha
 
 
 def _recorded(

@@ -104,9 +104,18 @@ def test_a_hiccup_among_fresh_runs_hides_no_regression(make_decision: Callable[.
 
         return only(make_decision().compare([run(1.5)], workers)).outcome, asked
 
-    assert judged(1.5, 1.51, 4.0, 1.5) == (Outcome.REGRESSED, [3, 1])
-    assert judged(1.5, 1.51, 4.0, 3.9, 4.1) == (Outcome.INCONCLUSIVE, [3, 1, 1])
-    assert judged(1.5, 1.51, 1.0) == (Outcome.INCONCLUSIVE, [3])
+    assert judged(1.3, 1.31, 4.0, 1.3) == (Outcome.REGRESSED, [3, 1])
+    assert judged(1.3, 1.31, 4.0, 3.9, 4.1) == (Outcome.INCONCLUSIVE, [3, 1, 1])
+    assert judged(1.3, 1.31, 1.0) == (Outcome.INCONCLUSIVE, [3])
+
+
+def test_what_the_fastest_fresh_run_proves_needs_no_other(make_decision: Callable[..., Decision]) -> None:
+    """However far slower code spreads: where the fastest run is beyond doubt, the others' spread hides nothing."""
+    fresh = [(run(level),) for level in (1.5, 1.51, 4.0)]
+    result = only(make_decision().compare([run(1.5)], lambda _: fresh))
+    assert result.outcome is Outcome.REGRESSED
+    assert result.changes[0].p < 0.001
+    assert result.changes[0].low > 0
 
 
 def test_a_slow_run_that_was_an_accident_passes(make_decision: Callable[..., Decision]) -> None:
