@@ -41,6 +41,8 @@ _BESIDE: Final = frozenset({"build", "load"})
 _GREEN: Final = frozenset({Outcome.PASSED, Outcome.IMPROVED, Outcome.NO_BASELINE})
 
 
+TENFOLD: Final = 10.0
+"""Runs of one recording that lie so far apart are no baseline: it takes a change of tenfold to be seen against them."""
 UNLIKE_P: Final = 0.005
 """A run so much faster than its baseline that this is its chance is not like the recorded ones: a suite's process may
 be another world (a thread pool that some other test has set up), in which slower code looks fast. So fresh runs are
@@ -53,7 +55,8 @@ class _Suspect:
 
     `doubted` are the changes, by metric and what they are against, that fresh runs are asked about, `near` budgets that
     one run can't decide, `refuted` those of them that it alone breaks, `crowded` those that it or the fresh ones break
-    while others took the CPU, `again` the fresh runs that something else than the code may have slowed.
+    while others took the CPU, `again` the fresh runs that something else than the code may have slowed, `scattered` why
+    a recording's own runs are no baseline.
     """
 
     measurement: Measurement
@@ -67,6 +70,7 @@ class _Suspect:
     missing: tuple[str, ...] = ()
     inaccurate: tuple[str, ...] = ()
     disturbed: tuple[str, ...] = ()
+    scattered: tuple[str, ...] = ()
     again: frozenset[int] = frozenset()
     compared: Compared = field(default_factory=Compared)
 
@@ -147,6 +151,7 @@ class Decision:
             suspect.changes = self._confirmed(suspect, mine, self._request.gate)
             self._confirm_rest(suspect, mine)
             suspect.refuted = ()  # it is one of those that refute it
+            suspect.scattered = tuple(text for metric in self._request.gate if (text := scattered(metric, mine)))
             results.append(replace(self._result(suspect), recorded=tuple(mine)))
         return tuple(results)
 
@@ -261,7 +266,7 @@ class Decision:
                 inaccurate=suspect.inaccurate,
                 over_budget=suspect.over,
                 changes=changes,
-                undecided=compared.undecided,
+                undecided=(*suspect.scattered, *compared.undecided),
                 no_baseline=missing,
             )
         )
@@ -297,6 +302,18 @@ def inaccuracies(request: Request, measurement: Measurement) -> tuple[str, ...]:
     else:
         broken = default_inaccuracies(measurement.accuracy, measurement.workload.get("precision"))
     return (*measurement.non_finite, *(f"{text}{notes}" for text in broken))
+
+
+def scattered(metric: str, recorded: Sequence[Measurement]) -> str | None:
+    """Why runs of a recording that lie tenfold apart make no baseline, by the metric; None where they don't."""
+    values = [run.metrics[metric] for run in recorded if metric in run.metrics]
+    if len(values) < len(recorded) or min(values) <= 0 or max(values) < TENFOLD * min(values):
+        return None
+    return (
+        f"{metric}: the {len(values)} runs of this recording lie from {min(values):.4g} to {max(values):.4g} "
+        f"{METRICS[metric].unit}, and no change could be seen with such a baseline: record again when the machine is "
+        "quiet, or take them as they are by --infer-update-baselines=reset"
+    )
 
 
 def _give_up(suspect: _Suspect) -> None:

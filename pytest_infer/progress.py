@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     import pytest
 
+_START_S: Final = 1.0
+"""A fresh process needs that at least before it measures: Python, pytest, numpy, and no engine yet."""
 _MANY_S: Final = 120.0
 """From here on minutes tell enough."""
 
@@ -20,7 +22,7 @@ def outlook(tests: int, runs: int, time_s: float) -> str:
     """What a recording of so many tests, runs a test and seconds a run is, and how long it takes at least."""
     processes = "1 fresh process" if runs == 1 else f"{runs} fresh processes"
     whose = "1 test" if tests == 1 else f"each of {tests} tests"
-    least_s = tests * runs * time_s
+    least_s = tests * runs * (_START_S + time_s)
     told = f"{least_s:.3g} s" if least_s < _MANY_S else f"{least_s // 60:.0f} min"
     return f"{processes} for {whose}, at least {told}"
 

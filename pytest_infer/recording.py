@@ -8,17 +8,23 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_infer.baselines.schema import accepted_runs, entry_key, split_nodeid
 from pytest_infer.device.clock_lock import CLOCKS, UNLOCKED
+from pytest_infer.verdict import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from pytest_infer.baselines.schema import BaselineRun
+    from pytest_infer.config import Settings
     from pytest_infer.device.fingerprint import Device
     from pytest_infer.result import Result
 
 CROWDED: Final = 0.25
 """The share of all cores' time from which a recording says that others took it; DESIGN calls 5 % stolen a disturbance,
 but in a container the kernel tells of the whole machine."""
+_WAYS: Final = {
+    Outcome.INCONCLUSIVE: "record again when the machine is quiet, or begin anew: --infer-update-baselines=reset",
+    Outcome.REGRESSED: "to accept a slower speed: --infer-force",
+}
 _STATE: Final = "clocks"
 """Of a measurement's device state: whether the GPU's clocks were locked."""
 
@@ -48,6 +54,26 @@ def updates_of(results: Iterable[Result], session_id: str, key: Callable[[str], 
             runs=runs if before is None else before.runs + runs,
         )
     return list(found.values())
+
+
+def acceptable(result: Result, settings: Settings) -> bool:
+    """Whether what was recorded may become a baseline."""
+    if result.outcome is Outcome.REGRESSED:
+        return settings.force
+    if result.outcome is Outcome.INCONCLUSIVE:
+        return settings.update == "reset"  # the runs that it can't be told apart from are to go
+    return result.outcome not in {Outcome.INVALID, Outcome.INACCURATE, Outcome.OVER_BUDGET}
+
+
+def refusal(refused: Sequence[Result], expected: Sequence[Result]) -> str:
+    """What was not saved, tests `expected` to fail among it, and what would save it; empty where all was."""
+    names = [f"{r.nodeid} ({r.outcome})" for r in refused]
+    names += [f"{r.nodeid} ({r.outcome}, expected to fail)" for r in expected]
+    if not names:
+        return ""
+    outcomes = {r.outcome for r in refused}
+    ways = [way for outcome, way in _WAYS.items() if outcome in outcomes]
+    return "; ".join([f", {len(names)} refused: {', '.join(names)}", *ways])
 
 
 def stamped(result: Result, device: Device, clocks: str) -> Result:

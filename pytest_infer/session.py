@@ -29,7 +29,7 @@ from pytest_infer.errors import (
 )
 from pytest_infer.measure.worker import Launch, run_worker
 from pytest_infer.measuring import Bench
-from pytest_infer.recording import clock_notes, clocks_of, crowd_notes, stamped, updates_of
+from pytest_infer.recording import acceptable, clock_notes, clocks_of, crowd_notes, refusal, stamped, updates_of
 from pytest_infer.result import BrokenTest, Result, RunReport
 from pytest_infer.several_gpus import without_gpu
 from pytest_infer.verdict import Outcome
@@ -223,7 +223,7 @@ class InferSession:
             notes=(
                 *notes,
                 *(() if self.against is None else self.against.notes(self.results)),
-                *crowd_notes(r for r in self.results if saved and self._acceptable(r)),
+                *crowd_notes(r for r in self.results if saved and acceptable(r, self.settings)),
                 *clock_notes(self.results, asked=self.settings.lock_clocks is not None),
             ),
             session=self._id,
@@ -245,7 +245,7 @@ class InferSession:
         expected = [r for r in self.results if r.expected and self.settings.update]
         if not recorded and not expected:
             return None
-        accepted = [r for r in recorded if self._acceptable(r)]
+        accepted = [r for r in recorded if acceptable(r, self.settings)]
         told = []
         for device in self._folders():
             mine = [r for r in accepted if r.measurement.device == device.slug]
@@ -253,10 +253,7 @@ class InferSession:
             told.append(f"{len(mine)} saved to {self.settings.baselines}/{device.slug}")
         line = f"baselines: {', '.join(told)}"
         refused = [r for r in recorded if r not in accepted]
-        names = [f"{r.nodeid} ({r.outcome})" for r in refused]
-        names += [f"{r.nodeid} ({r.outcome}, expected to fail)" for r in expected]
-        if names:
-            line += f", {len(names)} refused: {', '.join(names)}"
+        line += refusal(refused, expected)
         if refused:
             raise BaselineError(line)
         return line
@@ -280,13 +277,6 @@ class InferSession:
             if some:
                 updates = updates_of(some, self._id, self._key)
                 self._store.save(device, self._id, session, updates, reset=reset)
-
-    def _acceptable(self, result: Result) -> bool:
-        if result.outcome is Outcome.REGRESSED:
-            return self.settings.force
-        if result.outcome is Outcome.INCONCLUSIVE:
-            return self.settings.update == "reset"  # the runs that it can't be told apart from are to go
-        return result.outcome not in {Outcome.INVALID, Outcome.INACCURATE, Outcome.OVER_BUDGET}
 
     def _fresh(self, nodeid: str, test_file: Path, case: InferCase, what: str, *, ran: bool) -> tuple[Measurement, ...]:
         """What a fresh process measures; `ran`: whether the test's body came to its end before."""

@@ -13,6 +13,7 @@ from pytest_infer.cli.options import baselines_option, json_option
 from pytest_infer.cli.output import print_json, print_table
 from pytest_infer.errors import UsageError
 from pytest_infer.metrics import METRICS
+from pytest_infer.verdict import percent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -180,7 +181,11 @@ def _change(pair: Pair, changes: Sequence[Change]) -> tuple[str, str, str]:
     worst = max(changes, key=lambda change: (change.regressed, change.estimate), default=None)
     if worst is not None:
         other = "" if worst.metric == "latency" else f" {worst.metric}"
-        return f"{worst.estimate:+.1%}{other}", f"{worst.low:+.1%} to {worst.high:+.1%}", worst.detectable_text
+        return (
+            f"{percent(worst.estimate)}{other}",
+            worst.interval_text,
+            worst.detectable_text,
+        )
     by, within = pair.worse_by("latency"), pair.within_runs
     return (
         "-" if by is None else f"{by:+.1%}",

@@ -43,6 +43,12 @@ def blind(results: Sequence[Result | JsonResult]) -> Iterator[str]:
         if unseeing[0].against:
             advice = "allow more rounds (--infer-time-limit)"
         yield f"{len(unseeing)} test(s) could not have seen a change of the tolerance: {advice}"
+    dead = [r for r in unseeing if any(c.sees_nothing for c in r.changes if c.against == "baseline")]
+    if dead:
+        yield (
+            f"{len(dead)} of them see nothing below tenfold, so far apart lie the recorded runs: begin these anew when "
+            "the machine is quiet, with --infer-update-baselines=reset"
+        )
 
 
 def unbelieved(results: Sequence[Result | JsonResult]) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_infer.device.launch import BOUND, HOST
 from pytest_infer.metrics import METRICS, Better
-from pytest_infer.verdict import Outcome
+from pytest_infer.verdict import Outcome, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -112,7 +112,7 @@ def _of(change: Change) -> str:
 
 
 def _interval(change: Change) -> str:
-    return f"{change.estimate:+.1%} [{change.low:+.1%}, {change.high:+.1%}]"
+    return f"{percent(change.estimate)} [{percent(change.low)}, {percent(change.high)}]"
 
 
 def _detectable(changes: list[Change], result: Result, *, named: bool) -> str:

@@ -90,7 +90,9 @@ def test_append(suite: Suite, *, force: bool) -> None:
     else:
         assert one == before
         assert suite.cases()["test_one"].status == "failed"
-        done.stdout.fnmatch_lines(["ERROR: baselines: 1 saved to *, 1 refused: test_it.py::test_one (regressed)"])
+        done.stdout.fnmatch_lines(
+            ["ERROR: baselines: 1 saved to *, 1 refused: test_it.py::test_one (regressed); to accept*--infer-force"]
+        )
     sessions = [run["session"] for run in two["runs"]]
     assert len(sessions) == 20
     assert sessions[:3] == [days[0], days[0], days[1]], "the oldest session is the anchor"
@@ -210,7 +212,7 @@ def test_record_by_ini(suite: Suite) -> None:
     """)
     done = suite.run()
     assert done.ret == 0
-    done.stdout.fnmatch_lines(["infer: recording 2 fresh processes for 1 test, at least 0.02 s"])
+    done.stdout.fnmatch_lines(["infer: recording 2 fresh processes for 1 test, at least 2.02 s"])
     assert len(suite.entry("test_it")["runs"]) == 2
     assert (suite.path / "report.json").exists()
 

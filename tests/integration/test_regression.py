@@ -33,7 +33,7 @@ def test_regressed_and_improved(suite: Suite) -> None:
     assert re.search(figures, text)
     for told in (
         "regressed: test_it.py::test_one",
-        "interval +",
+        "% interval ",
         "detectable +",
         "2 runs of 1 session(s), provisional",
         "first run: latency ",

@@ -111,7 +111,7 @@ def test_a_hiccup_among_fresh_runs_hides_no_regression(make_decision: Callable[.
 
 def test_what_the_fastest_fresh_run_proves_needs_no_other(make_decision: Callable[..., Decision]) -> None:
     """However far slower code spreads: where the fastest run is beyond doubt, the others' spread hides nothing."""
-    fresh = [(run(level),) for level in (1.5, 1.51, 4.0)]
+    fresh: list[tuple[Measurement, ...]] = [(run(level),) for level in (1.5, 1.51, 4.0)]
     result = only(make_decision().compare([run(1.5)], lambda _: fresh))
     assert result.outcome is Outcome.REGRESSED
     assert result.changes[0].p < 0.001
@@ -560,6 +560,25 @@ def test_a_run_that_stands_out_is_made_again(make_decision: Callable[..., Decisi
     assert asked == [5, 1]
     assert max(m.metrics["latency"] for m in result.recorded) < 1.01
     assert len(result.recorded) == 5
+
+
+def test_runs_that_lie_tenfold_apart_are_no_baseline(make_decision: Callable[..., Decision]) -> None:
+    """Whatever made one run of a recording take 400 ms: with it in the baseline nothing could be seen."""
+
+    def recorded(*levels: float, **given: Any) -> Result:
+        following = iter(levels)
+        return only(
+            make_decision("test_new", update="append", **given).record(
+                lambda count: [(run(next(following)),) for _ in range(count)]
+            )
+        )
+
+    spoilt = recorded(1.0, 1.001, 400.0, 1.0, 1.002, 380.0)
+    assert (spoilt.outcome, spoilt.failed) == (Outcome.INCONCLUSIVE, False)
+    assert "latency: the 5 runs of this recording lie from 1 to 380 ms" in spoilt.reasons[0]
+    assert "--infer-update-baselines=reset" in spoilt.reasons[0]
+    assert recorded(1.0, 1.001, 400.0, 1.0, 1.002, 9.9).outcome is Outcome.PASSED
+    assert recorded(1.0, 2.0, 4.0, 7.0, 9.0).outcome is Outcome.PASSED
 
 
 def test_a_disturbed_run_is_made_again(make_decision: Callable[..., Decision]) -> None:

@@ -10,11 +10,11 @@ from pytest_infer.progress import outlook
 @pytest.mark.parametrize(
     ("tests", "runs", "time_s", "told"),
     [
-        (1, 1, 1.0, "1 fresh process for 1 test, at least 1 s"),
-        (1, 5, 1.0, "5 fresh processes for 1 test, at least 5 s"),
-        (3, 1, 0.01, "1 fresh process for each of 3 tests, at least 0.03 s"),
-        (8, 5, 1.0, "5 fresh processes for each of 8 tests, at least 40 s"),
-        (25, 5, 1.0, "5 fresh processes for each of 25 tests, at least 2 min"),
+        (1, 1, 1.0, "1 fresh process for 1 test, at least 2 s"),
+        (1, 5, 1.0, "5 fresh processes for 1 test, at least 10 s"),
+        (3, 1, 0.01, "1 fresh process for each of 3 tests, at least 3.03 s"),
+        (8, 5, 1.0, "5 fresh processes for each of 8 tests, at least 80 s"),
+        (25, 5, 1.0, "5 fresh processes for each of 25 tests, at least 4 min"),
     ],
 )
 def test_a_recording_promises_no_more_than_it_keeps(tests: int, runs: int, time_s: float, told: str) -> None:

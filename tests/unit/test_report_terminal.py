@@ -93,6 +93,17 @@ def test_what_could_not_have_been_seen_is_counted(
     assert not any("could not have seen" in text for text, _ in lines(seeing, failed))
 
 
+def test_a_baseline_against_which_nothing_is_seen_is_to_begin_anew(
+    make_result: Callable[..., Result], make_change: Callable[..., Change]
+) -> None:
+    """More sessions don't mend one whose runs lie tenfold apart; that is told once, with the way out."""
+    dead = make_result(changes=(make_change(blind=True, detectable=20.0),))
+    told = [text for text, _ in lines(dead, make_result(changes=(make_change(blind=True, detectable=0.5),)))]
+    (line,) = [text for text in told if "tenfold, so far apart" in text]
+    assert line.startswith("1 of them see nothing below tenfold")
+    assert line.endswith("with --infer-update-baselines=reset")
+
+
 def test_what_is_not_believed_is_counted(
     make_result: Callable[..., Result], make_change: Callable[..., Change]
 ) -> None:

@@ -36,6 +36,8 @@ flags = st.fixed_dictionaries(
         "improved": st.booleans(),
         "suspected": st.booleans(),
         "blind": st.booleans(),
+        "estimate": st.sampled_from([-0.5, 0.001, 0.3]),
+        "confirmed": st.sampled_from([0, 3]),
     }
 )
 evidences = st.builds(
@@ -56,7 +58,10 @@ def _holding(evidence: Evidence) -> set[Outcome]:
         Outcome.INACCURATE: bool(evidence.inaccurate),
         Outcome.OVER_BUDGET: bool(evidence.over_budget),
         Outcome.REGRESSED: any(c.regressed for c in changes),
-        Outcome.INCONCLUSIVE: any(c.suspected and c.blind for c in changes),
+        Outcome.INCONCLUSIVE: any(
+            (c.suspected and c.blind) or (c.confirmed and not c.regressed and c.estimate > (c.detectable or 0))
+            for c in changes
+        ),
         Outcome.NO_BASELINE: bool(evidence.no_baseline),
         Outcome.IMPROVED: any(c.improved for c in changes),
         Outcome.PASSED: True,
@@ -146,6 +151,15 @@ def test_a_suspicion_that_could_have_been_seen_passes(make_change: Callable[...,
     outcome, reasons = judge(Evidence(changes=(make_change(suspected=True, blind=True),)))
     assert outcome is Outcome.INCONCLUSIVE
     assert "a run looked slower" in reasons[0]
+
+
+def test_a_green_test_did_not_see_more_than_it_could(make_change: Callable[..., Change]) -> None:
+    """Fresh runs that show a change which would have been found, and prove none, leave it open: they disagree."""
+    outcome, reasons = judge(Evidence(changes=(make_change(estimate=5.0, high=80.0, detectable=2.0, confirmed=3),)))
+    assert outcome is Outcome.INCONCLUSIVE
+    assert "-1.0% to x 81, " in reasons[0]
+    assert "slower than that by its 3 fresh runs, which lie too far apart to prove it" in reasons[0]
+    assert judge(Evidence(changes=(make_change(estimate=1.9, detectable=2.0, confirmed=3),)))[0] is Outcome.PASSED
 
 
 @pytest.mark.parametrize(("strict", "require"), list(itertools.product([False, True], repeat=2)))

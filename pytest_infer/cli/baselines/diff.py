@@ -16,6 +16,7 @@ from pytest_infer.cli.output import print_json, print_table
 from pytest_infer.cli.revision import tree_at
 from pytest_infer.errors import BaselineNotFoundError, UsageError
 from pytest_infer.metrics import METRICS
+from pytest_infer.verdict import percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -172,4 +173,8 @@ def _figures(change: Change | None) -> tuple[str, str, str]:
     if change is None:
         return "-", "-", "-"
     firm = " (provisional)" if change.provisional else ""
-    return f"{change.estimate:+.1%}", f"{change.low:+.1%} to {change.high:+.1%}", f"{change.detectable_text}{firm}"
+    return (
+        percent(change.estimate),
+        change.interval_text,
+        f"{change.detectable_text}{firm}",
+    )

@@ -22,7 +22,8 @@ from pytest_infer.report.html.drawing import (
     whiskers,
 )
 from pytest_infer.report.html.model import Figure
-from pytest_infer.report.html.wording import PERCENTILES, interval, measured, percent
+from pytest_infer.report.html.wording import PERCENTILES, interval, measured
+from pytest_infer.verdict import percent
 
 if TYPE_CHECKING:
     from pytest_infer.report.json_report import JsonResult

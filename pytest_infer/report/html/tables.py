@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_infer.report.html.figures import QUANTILES
 from pytest_infer.report.html.model import Table
-from pytest_infer.report.html.wording import NOTHING, PERCENTILES, interval, measured, percent
+from pytest_infer.report.html.wording import NOTHING, PERCENTILES, interval, measured
 from pytest_infer.report.rows import digits
+from pytest_infer.verdict import percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

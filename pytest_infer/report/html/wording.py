@@ -8,7 +8,7 @@ from pytest_infer.metrics import METRICS
 from pytest_infer.report.html.model import Badge, Cell
 from pytest_infer.report.rows import digits
 from pytest_infer.report.unjudged import ERROR
-from pytest_infer.verdict import Outcome
+from pytest_infer.verdict import Outcome, percent
 
 if TYPE_CHECKING:
     from pytest_infer.report.json_report import JsonResult
@@ -79,9 +79,3 @@ def detectable_cell(change: Change | None) -> Cell:
 def interval(change: Change) -> str:
     """Its 95 % interval."""
     return f"[{percent(change.low)}, {percent(change.high)}]"
-
-
-def percent(fraction: float) -> str:
-    """A change as people read it: with its sign, and no more digits than tell something."""
-    times = 1.0 + fraction
-    return f"x {digits(times)}" if times >= 10.0 else f"{fraction:+.1%}"  # noqa: PLR2004 - from tenfold on
