@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_infer.deferred import refuse_deferred
 from pytest_infer.device.cpu_state import contention, disturbance, monitors, read_cpu_state, tracers
 from pytest_infer.engines.target import CallableTarget, Target
 from pytest_infer.errors import UsageError
@@ -138,7 +139,7 @@ def run_once(target: Target, inputs: Any, *, name: str, accuracy: Accuracy | Non
     """Call `target` where nothing is to be measured (`--benchmark-disable`): what it is and computes, and no figure."""
     run = target.runnable(inputs)
     with active(run):
-        run()
+        refuse_deferred(run())
     return Measurement(
         name=name,
         workload=target.workload.describe(),

@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_infer.deferred import refuse_deferred
 from pytest_infer.device.cuda import waiter
 from pytest_infer.device.cuda_choice import try_cuda
 from pytest_infer.device.launch import Launch, Surrounded
@@ -70,7 +71,7 @@ def timing(target: Target, inputs: Any, device: Device, wanted: Collection[str])
     if device.kind != "gpu":
         return Timing(run=run)
     if isinstance(target, CallableTarget):
-        run()  # what it uses of CUDA is awake from here on
+        refuse_deferred(run())  # what it uses of CUDA is awake from here on
     launch, reason = _launch(run, target, device)
     if launch is None and isinstance(target, CallableTarget):
         run = _waited_for(run)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_infer.accuracy import Accuracy, accuracy
+from pytest_infer.deferred import refuse_deferred
 from pytest_infer.engines.inputs import named
 from pytest_infer.engines.outputs import as_array
 from pytest_infer.engines.target import CallableTarget, InferEngine
@@ -115,6 +116,7 @@ def _hold_callable(target: CallableTarget, reference: Any, inputs: Any, labels: 
 
 
 def _as_outputs(value: Any, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
+    refuse_deferred(value)
     if isinstance(value, dict):
         return {str(key): as_array(item) for key, item in value.items()}
     values = value if isinstance(value, tuple | list) else (value,)

@@ -10,6 +10,7 @@ import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from pytest_infer.deferred import refuse_deferred
 from pytest_infer.errors import MeasurementError
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ def measure(run: Run, clock: Clock, plan: SamplingPlan, *, block: TimeBlock = ti
 
     Raises:
         MeasurementError: the plan's samples don't fit into its time; the message says how long they take.
+        UsageError: the first call returned a coroutine or a generator: nothing would run while it is timed.
     """
     with no_garbage_collection():
         times, settled = warm_up(run, clock, min(WARMUP_BOUND_NS, plan.max_time_ns))
@@ -84,8 +86,12 @@ def measure(run: Run, clock: Clock, plan: SamplingPlan, *, block: TimeBlock = ti
 
 
 def warm_up(run: Run, clock: Clock, bound_ns: int) -> tuple[list[int], bool]:
-    """Call `run` until its times settle; all times, and whether they did."""
-    times = time_block(run, clock, 1)  # the first call may load, tune or compile: it does not count against the bound
+    """Call `run` until its times settle; all times, and whether they did.
+
+    Raises:
+        UsageError: the first call returned what has not run yet.
+    """
+    times = [_first(run, clock)]  # it may load, tune or compile: it does not count against the bound
     begun = clock()
     while True:
         times += time_block(run, clock, 1)
@@ -102,6 +108,14 @@ def warm_up(run: Run, clock: Clock, bound_ns: int) -> tuple[list[int], bool]:
         if elapsed >= bound_ns:
             return times, False
         times += time_block(run, clock, max(1, window // 2))
+
+
+def _first(run: Run, clock: Clock) -> int:
+    begun = clock()
+    found = run()
+    time = clock() - begun
+    refuse_deferred(found)
+    return time
 
 
 def _agree(windows: list[list[int]]) -> bool:

@@ -11,6 +11,7 @@ import pytest
 from pytest_infer import on_gpu
 from pytest_infer.device.fingerprint import Device
 from pytest_infer.engines.target import CallableTarget
+from pytest_infer.errors import UsageError
 from pytest_infer.workload import Workload
 
 if TYPE_CHECKING:
@@ -42,3 +43,13 @@ def test_a_call_waits_for_what_it_enqueued(monkeypatch: pytest.MonkeyPatch, wait
     log.clear()
     assert way.run() == "result"
     assert log == ["call", *waits]
+
+
+def test_a_coroutine_is_refused_by_the_call_that_wakes_cuda() -> None:
+    """That call's result is looked at, too: none is left that nobody awaited."""
+
+    async def work() -> None:
+        pass
+
+    with pytest.raises(UsageError, match="work returns a coroutine"):
+        on_gpu.timing(CallableTarget(work, workload=Workload(target="f", backend="callable")), None, GPU, ())

@@ -21,6 +21,12 @@ EXPECTED = {
     "test_no_reference": "min_cosine: nothing says what cosine is; it needs a reference",
     "test_reference": "reference='FP32': that is no precision and no model file; did you mean 'fp32'?",
     "test_few_samples": "662 samples at",
+    "test_coroutine": "respond returns a coroutine, which nobody awaits: give a function that runs it, e.g. lambda x: "
+    "asyncio.run(respond(x))",
+    "test_awaited_in_the_body": "respond returns a coroutine",
+    "test_coroutine_of_an_object": "the call returns a coroutine",
+    "test_generator": "tokens returns a generator, which nobody runs through",
+    "test_held_generator": "tokens returns a generator, which nobody runs through",
     "test_refused": "fp16 on",
 }
 
@@ -28,6 +34,9 @@ EXPECTED = {
 def test_bad_inputs(suite: Suite) -> None:
     """Each is a failure of the call without a traceback of the plugin's own code; the rest passes."""
     suite.write("""
+        import asyncio
+        from functools import partial
+
         import numpy as np
         import pytest
 
@@ -67,9 +76,29 @@ def test_bad_inputs(suite: Suite) -> None:
         @infer(model=work, max_p99_latency_ms=100)
         def test_few_samples(infer_engine): pass
 
+        async def respond(x=1): return x
+
+        def tokens(x=1): yield x
+
+        class Server:
+            async def __call__(self): return 1
+
+        @infer(model=respond, max_latency_ms=1)
+        def test_coroutine(infer_engine): pass
+
+        @infer(model=lambda x: respond(x), inputs=3)
+        def test_awaited_in_the_body(infer_engine): assert asyncio.run(infer_engine(3)) == 3
+
+        def test_coroutine_of_an_object(infer): infer.measure(Server())
+
+        def test_generator(infer): infer.measure(partial(tokens, 5))
+
+        @infer(model=tokens, reference=tokens)
+        def test_held_generator(infer_engine): pass
+
         def test_refused(infer): infer.engine("models/linear.onnx", precision="fp16")
     """)
-    done = suite.run("--infer-time=0.001", "--infer-max-time=0.001")
+    done = suite.run("--infer-time=0.001", "--infer-max-time=0.001", "-Werror")
     cases = suite.cases()
     assert cases.pop("test_right").status == "passed"
     assert cases["test_refused"].status == "skipped"

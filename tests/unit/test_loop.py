@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_infer.errors import MeasurementError
+from pytest_infer.errors import MeasurementError, UsageError
 from pytest_infer.measure.loop import (
     FEWEST_BLOCKS,
     WARMUP_BOUND_NS,
@@ -132,6 +132,18 @@ def test_what_did_not_settle_is_measured_all_the_same() -> None:
     timings = measured(Machine(round(MS * 1.001**i) for i in itertools.count()), plan())
     assert not timings.settled
     assert timings.all_ns
+
+
+def test_what_would_only_be_promised_is_not_timed() -> None:
+    """A coroutine that nobody awaits is refused at the first call; the later ones are not looked at."""
+
+    async def work() -> None:
+        pass
+
+    with pytest.raises(UsageError, match="work returns a coroutine, which nobody awaits"):
+        measure(work, itertools.count(step=MS).__next__, plan())
+    later = itertools.chain([None], ((x for x in "ab") for _ in itertools.count()))
+    assert measure(later.__next__, itertools.count(step=MS).__next__, plan()).all_ns
 
 
 # --- sampling --------------------------------------------------------------------------------------------------------
