@@ -270,7 +270,8 @@ def pytest_runtest_makereport(
 
 
 def _is_infer(item: pytest.Item) -> bool:
-    return item.get_closest_marker("infer") is not None or not _FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
+    names = item.fixturenames if isinstance(item, pytest.Function) else None  # a doctest takes no fixture of ours
+    return names is not None and (item.get_closest_marker("infer") is not None or not _FIXTURES.isdisjoint(names))
 
 
 def _ini(config: pytest.Config, name: str) -> Any:
@@ -352,9 +353,8 @@ def _judge(item: pytest.Item, case: InferCase) -> None:
     session = _session(item.config)
     try:
         if not session.isolates(case):
-            case.finish(
-                getattr(item, "funcargs", {}).get("benchmark"), marked=item.get_closest_marker("infer") is not None
-            )
+            benchmark = getattr(item, "funcargs", {}).get("benchmark")
+            case.finish(benchmark, marked=item.get_closest_marker("infer") is not None)
         if session.in_worker:
             return
         results = session.decide(item.stash.get(NODEID, item.nodeid), item.path, case)

@@ -69,3 +69,30 @@ def test_inheritance(suite: Suite) -> None:
         "TestClass::test_own": ("no_baseline", 4),
     }
     assert results["TestClass::test_own"].workload["options"] == {"threads": 1}
+
+
+def test_a_module_s_doctests_are_none_of_ours(suite: Suite) -> None:
+    """They take no fixture, so its marker is not for them: they pass or fail by themselves."""
+    suite.write("""
+        '''A module.
+
+        >>> 1 + 1
+        2
+        '''
+
+        import pytest
+
+        pytestmark = pytest.mark.infer(model=len, inputs=("a",))
+
+        def twice(x):
+            '''
+            >>> twice(2)
+            5
+            '''
+            return x * 2
+
+        def test_len(infer_engine): pass
+    """)
+    suite.run("--doctest-modules").assert_outcomes(passed=2, failed=1)
+    assert "Expected:" in suite.cases()["test_it.twice"].text
+    assert suite.outcomes() == {"test_len": "no_baseline"}
