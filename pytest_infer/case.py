@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,6 @@ from pytest_infer.precision import options_in
 from pytest_infer.referencing import hold
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
@@ -306,9 +306,11 @@ class InferCase:
         return target
 
     def _engine_request(self, r: Request) -> EngineRequest:
+        of_files = self._bench.settings.backend or "onnxruntime"
+        is_file = isinstance(r.model, str | os.PathLike)
         return EngineRequest(
-            model=r.model or "",
-            backend=r.backend or (CALLABLE if callable(r.model) else self._bench.settings.backend or "onnxruntime"),
+            model="" if r.model is None else r.model,
+            backend=r.backend or (of_files if is_file else CALLABLE),
             precision=r.precision,
             batch=r.batch,
             shapes=r.shapes,

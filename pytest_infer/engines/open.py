@@ -242,7 +242,11 @@ def _batch(loaded: LoadedEngine, open_first: Collection[str] | None) -> int | No
 def _callable_target(request: EngineRequest) -> CallableTarget:
     function = request.model
     if not callable(function):
-        raise UsageError(f"{function!r} is not callable")
+        if isinstance(function, str | os.PathLike):
+            raise UsageError(f"backend {CALLABLE!r} takes a callable, not the file {os.fspath(function)!r}")
+        raise UsageError(
+            f"the model, {_name(function)}, is neither a path nor callable; give what computes, e.g. its predict method"
+        )
     if request.scenario is not Scenario.SINGLE_STREAM:
         raise UsageError(f"scenario={str(request.scenario)!r} is not available for a callable; single_stream is")
     if request.precision is not None or request.shapes or request.calibration is not None:

@@ -29,6 +29,9 @@ EXPECTED = {
     "test_batch_of_fixed": "batch=2 was asked for",
     "test_callable_precision": "a callable computes as it is",
     "test_callable_options": "options={'threads': ...}: a callable takes no option but 'cold_l2'",
+    "test_object": "the model, test_it:Pipeline, is neither a path nor callable; give what computes, e.g. its predict",
+    "test_object_for_files": "backend 'onnxruntime' builds model files, not Pipeline; name a file, or leave backend",
+    "test_file_as_callable": "backend 'callable' takes a callable, not the file 'models/linear.onnx'",
     "test_scenario": "scenario='server' is not available on this backend (onnxruntime); it has single_stream",
     "test_metric": "the metric 'device' can't be measured on a CPU",
 }
@@ -110,6 +113,19 @@ def test_bad_markers(suite: Suite) -> None:
 
         @infer(model=len, options={"threads": 1})
         def test_callable_options(infer_engine): pass
+
+        class Pipeline:
+            def __len__(self): return 0
+            def predict(self, x): return x
+
+        @infer(model=Pipeline())
+        def test_object(infer_engine): pass
+
+        @infer(model=Pipeline(), backend="onnxruntime")
+        def test_object_for_files(infer_engine): pass
+
+        @infer(model=LINEAR, backend="callable")
+        def test_file_as_callable(infer_engine): pass
 
         @infer(model=LINEAR, scenario="server")
         def test_scenario(infer_engine): pass
