@@ -109,6 +109,13 @@ def telling_line(message: str) -> str:
     return next((line for line in lines if line.startswith("E ")), lines[0]).removeprefix("E ").strip()
 
 
+def from_process(message: str) -> str:
+    """What a test's own process told of its failure: the line that says most of it first, where there are several."""
+    line = telling_line(message)
+    told = f"{line} (in a process of its own)"
+    return told if message.strip() == line else f"{told}\n{message}"
+
+
 def users_part(error: Exception) -> TracebackType | None:
     """The traceback from the user's first frame to the last: our own around them are no news, but for a bug of ours."""
     package = str(Path(__file__).parent)

@@ -45,6 +45,8 @@ UNAVAILABLE: Final[dict[str, frozenset[str]]] = {
 }
 """Metrics that can't be measured, by kind of device."""
 _ENERGY: Final = frozenset({"power", "energy"})
+_BUILT: Final = frozenset({"build", "load", "engine_size", "host_memory"})
+"""Metrics of what a backend builds and loads: a plain callable has none of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +86,8 @@ def measure_target(
         MeasurementError: the samples don't fit into the time allowed. UsageError: a wanted metric that isn't there.
     """
     wanted = tuple(wanted)
+    if bench.station is None:
+        _check_built(target, wanted)
     plan = _plan(wanted, bench.settings)
     a_call = (target.workload.batch or 1) * target.in_flight
     memory = PeakMemory()
@@ -284,6 +288,15 @@ def _served(way: Timing, target: Target, name: str, bench: Bench, station: Stati
     return _Observed(
         timings=timings, contention={}, disturbed=tracers(), device=None if timer is None else timer.times()
     )
+
+
+def _check_built(target: Target, wanted: Iterable[str]) -> None:
+    for name in wanted:
+        if name in _BUILT and isinstance(target, CallableTarget):
+            raise UsageError(
+                f"the metric {name!r} is of models that a backend builds, and {target.workload.target} is a plain "
+                "callable, measured as it is; drop its budget or gate"
+            )
 
 
 def _check_wanted(wanted: Iterable[str], metrics: dict[str, float], device: Device) -> None:

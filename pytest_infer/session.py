@@ -25,7 +25,7 @@ from pytest_infer.errors import (
     SkippedInWorkerError,
     UsageError,
     XFailedInWorkerError,
-    telling_line,
+    from_process,
 )
 from pytest_infer.measure.worker import Launch, run_worker
 from pytest_infer.measuring import Bench
@@ -295,7 +295,7 @@ class InferSession:
                 )
             raise _SET_ASIDE[answer.outcome](answer.message)
         if answer.outcome == "failed":
-            raise MeasurementError(f"{telling_line(answer.message)} (in a process of its own)\n{answer.message}")
+            raise MeasurementError(from_process(answer.message))
         return answer.measurements
 
     def _interleave(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from pytest_infer.against.findings import find
 from pytest_infer.against.protocol import ABSENT, INACCURATE
 from pytest_infer.against.rounds import Plan, Round, play_alone, play_round, round_ratio
-from pytest_infer.errors import MeasurementError, SkippedInWorkerError, telling_line
+from pytest_infer.errors import MeasurementError, SkippedInWorkerError, from_process, telling_line
 from pytest_infer.gating import FAMILY_ERROR
 from pytest_infer.result import Compared
 from pytest_infer.stats.paired import FIRST_LOOK, LOOKS, PairedRule
@@ -166,7 +166,7 @@ class Comparison:
                 f"it fails here only beside {self._there.label}, and not alone: {telling_line(answer.message)} (do "
                 "both want the same port, file or lock?)"
             )
-        raise MeasurementError(f"{telling_line(answer.message)} (in a process of its own)\n{answer.message}")
+        raise MeasurementError(from_process(answer.message))
 
     def _trouble_there(self, played: Round) -> str | None:
         """What happened on the other side, which is told and fails nothing."""

@@ -27,6 +27,10 @@ EXPECTED = {
     "test_coroutine_of_an_object": "the call returns a coroutine",
     "test_generator": "tokens returns a generator, which nobody runs through",
     "test_held_generator": "tokens returns a generator, which nobody runs through",
+    "test_built[max_engine_mb]": "the metric 'engine_size' is of models that a backend builds, and test_it:work is a",
+    "test_built[max_build_s]": "the metric 'build' is of models that a backend builds",
+    "test_built[max_load_ms]": "the metric 'load' is of models that a backend builds",
+    "test_built[max_host_memory_mb]": "(in a process of its own)",
     "test_refused": "fp16 on",
 }
 
@@ -96,6 +100,13 @@ def test_bad_inputs(suite: Suite) -> None:
         @infer(model=tokens, reference=tokens)
         def test_held_generator(infer_engine): pass
 
+        @pytest.mark.parametrize("_", [
+            pytest.param(0, id=key, marks=infer(**{key: 5}))
+            for key in ("max_engine_mb", "max_build_s", "max_load_ms", "max_host_memory_mb")
+        ])
+        @infer(model=work)
+        def test_built(infer_engine, _): pass
+
         def test_refused(infer): infer.engine("models/linear.onnx", precision="fp16")
     """)
     done = suite.run("--infer-time=0.001", "--infer-max-time=0.001", "-Werror")
@@ -112,4 +123,7 @@ def test_bad_inputs(suite: Suite) -> None:
     assert cases.keys() == EXPECTED.keys()
     assert "infer_engine(ROW.astype(float))" in cases["test_type"].text
     assert "more than --infer-max-time=0.001; raise it to" in cases["test_few_samples"].message
+    assert cases["test_built[max_host_memory_mb]"].text.count("the metric 'host_memory' is of models") == 2, (
+        "once as JUnit's message, and once as its text"
+    )
     assert done.ret == 1
