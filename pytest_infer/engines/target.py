@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from pytest_infer.engines.arguments import arguments_of, check_fit
 from pytest_infer.engines.inputs import batch_of, check_one_batch, filled, named, rotation
 from pytest_infer.engines.shapes import counting
 from pytest_infer.errors import UsageError
@@ -225,7 +226,11 @@ class CallableTarget:
         return list(itertools.islice((leaf for name, value in given for leaf in _leaves(str(name), value)), _MOST_TOLD))
 
     def arguments(self, inputs: Any = None) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
-        """The argument sets: a list holds several; a tuple is positional, a dict by keyword, the rest one argument."""
+        """The argument sets: a list holds several; a tuple is positional, a dict by keyword, the rest one argument.
+
+        Raises:
+            UsageError: there is none, or the function does not take them.
+        """
         if inputs is None and self._last is not None:
             return [self._last]
         given = self._given if inputs is None else inputs
@@ -234,8 +239,11 @@ class CallableTarget:
         if isinstance(given, list):
             if not given:
                 raise UsageError(f"{self.workload.target}: inputs=[] holds no input; leave it out or give at least one")
-            return [_arguments(one) for one in given]
-        return [_arguments(given)]
+        else:
+            given = [given]
+        sets = [arguments_of(one) for one in given]
+        check_fit(self._function, sets, self.workload.target)
+        return sets
 
     def close(self) -> None:
         """Nothing to give back."""
@@ -265,13 +273,3 @@ def _arrays(name: str, value: Any) -> Iterator[dict[str, Any]]:
             yield from _arrays(f"{name}.{key}", one)
     elif isinstance(shape := getattr(value, "shape", None), tuple):
         yield {"name": name, "dtype": str(getattr(value, "dtype", "")), "shape": [*map(str, shape)]}
-
-
-def _arguments(given: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    if given is None:
-        return (), {}
-    if isinstance(given, tuple):
-        return given, {}
-    if isinstance(given, dict):
-        return (), given
-    return (given,), {}

@@ -27,6 +27,8 @@ EXPECTED = {
     "test_coroutine_of_an_object": "the call returns a coroutine",
     "test_generator": "tokens returns a generator, which nobody runs through",
     "test_held_generator": "tokens returns a generator, which nobody runs through",
+    "test_argument": "test_it:respond can't be called with the arguments 'y': got an unexpected keyword argument 'y'",
+    "test_empty_dict": "test_it:twice can't be called with no argument: missing a required argument: 'x'; give inputs=",
     "test_built[max_engine_mb]": "the metric 'engine_size' is of models that a backend builds, and test_it:work is a",
     "test_built[max_build_s]": "the metric 'build' is of models that a backend builds",
     "test_built[max_load_ms]": "the metric 'load' is of models that a backend builds",
@@ -99,6 +101,13 @@ def test_bad_inputs(suite: Suite) -> None:
 
         @infer(model=tokens, reference=tokens)
         def test_held_generator(infer_engine): pass
+
+        def twice(x): return 2 * x
+
+        def test_argument(infer): infer.measure(respond, {"y": 1})
+
+        @infer(model=twice, inputs={})
+        def test_empty_dict(infer_engine): pass
 
         @pytest.mark.parametrize("_", [
             pytest.param(0, id=key, marks=infer(**{key: 5}))
