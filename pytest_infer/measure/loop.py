@@ -124,8 +124,9 @@ def _agree(windows: list[list[int]]) -> bool:
 
 
 def _sample(run: Run, clock: Clock, plan: SamplingPlan, typical_ns: float, block: TimeBlock) -> list[tuple[int, ...]]:
-    wanted = max(plan.min_samples, FEWEST_BLOCKS, round(plan.min_time_ns / typical_ns))
-    if plan.min_samples * typical_ns > plan.max_time_ns:
+    fewest = max(plan.min_samples, FEWEST_BLOCKS)
+    wanted = max(fewest, round(plan.min_time_ns / typical_ns))
+    if fewest * typical_ns > plan.max_time_ns:
         raise MeasurementError(_too_slow(plan, typical_ns))
     piece = max(1, wanted // (PIECES * BLOCKS))
     times: list[int] = []
@@ -133,7 +134,7 @@ def _sample(run: Run, clock: Clock, plan: SamplingPlan, typical_ns: float, block
     while True:
         times += block(run, clock, piece)
         elapsed = clock() - begun
-        enough = len(times) >= max(plan.min_samples, FEWEST_BLOCKS)
+        enough = len(times) >= fewest
         if enough and elapsed >= min(plan.min_time_ns, plan.max_time_ns):
             return _in_blocks(times)
         if elapsed >= plan.max_time_ns:
@@ -150,11 +151,18 @@ def _in_blocks(times: list[int]) -> list[tuple[int, ...]]:
 def _too_slow(plan: SamplingPlan, typical_ns: float) -> str:
     samples = max(plan.min_samples, FEWEST_BLOCKS)
     enough = math.ceil(samples * typical_ns * 1.5e-8) / 10
+    lower = ", or budget a lower percentile" if samples > FEWEST_BLOCKS else ""  # lower than the median there is none
+    a_call_s = typical_ns / 1e9
+    a_call = f"{_digits(a_call_s)} s" if a_call_s >= 1 else f"{_digits(a_call_s * 1e3)} ms"
     return (
-        f"{samples} samples at {typical_ns / 1e6:.3g} ms a call take {samples * typical_ns / 1e9:.3g} s, more than "
-        f"--infer-max-time={plan.max_time_ns / 1e9:g}; raise it to {enough:g} or more, "
-        "or budget a lower percentile"
+        f"{samples} samples at {a_call} a call take {_digits(samples * a_call_s)} s, more than "
+        f"--infer-max-time={plan.max_time_ns / 1e9:g}; raise it to {enough:g} or more{lower}"
     )
+
+
+def _digits(value: float) -> str:
+    """Three digits, and no power of ten behind them: 13200."""
+    return f"{float(f'{value:.3g}'):g}"
 
 
 @contextlib.contextmanager

@@ -219,8 +219,25 @@ def test_a_slow_call_still_makes_five_blocks_or_an_error() -> None:
     """Five calls of 10 s fit into a minute, five of 20 s don't."""
     timings = measured(Machine(itertools.repeat(10 * S)), plan(samples=1))
     assert [len(block) for block in timings.blocks_ns] == [1] * 5
-    with pytest.raises(MeasurementError, match=r"5 samples at 2e.04 ms a call take 100 s"):
-        measured(Machine(itertools.repeat(20 * S)), plan(samples=1))
+    machine = Machine(itertools.repeat(20 * S))
+    with pytest.raises(MeasurementError, match=r"5 samples at 20 s a call take 100 s"):
+        measured(machine, plan(samples=1))
+    assert machine.calls == 3, "the warm-up said it"
+
+
+@pytest.mark.parametrize(
+    ("call_ns", "samples", "told"),
+    [
+        (2_620 * MS, 5, "5 samples at 2.62 s a call take 13.1 s, more than {}; raise it to 19.7 or more"),
+        (20 * S, 662, "662 samples at 20 s a call take 13200 s, more than {}; raise it to 19860 or more, or {}"),
+        (999_600_000, 64, "64 samples at 1000 ms a call take 64 s, more than {}; raise it to 96 or more, or {}"),
+    ],
+)
+def test_times_are_told_readably_and_only_advice_that_helps(call_ns: int, samples: int, told: str) -> None:
+    """No power of ten; and nothing of a lower percentile where the median is all that is budgeted."""
+    with pytest.raises(MeasurementError) as caught:
+        measured(Machine(itertools.repeat(call_ns)), plan(samples=samples, most_s=12))
+    assert str(caught.value) == told.format("--infer-max-time=12", "budget a lower percentile")
 
 
 def test_time_is_up_but_the_samples_are_there() -> None:
