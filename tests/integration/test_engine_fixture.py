@@ -23,6 +23,7 @@ def test_calls(suite: Suite) -> None:
             assert y.shape == (4, 3)
             assert np.allclose(y, infer_engine(ROW))
             assert infer_engine(ROW).shape == (1, 3)
+            assert infer_engine.rotation()[0]["x"].shape == (4, 4), "it is measured on as many as it computes"
             assert np.allclose(infer_engine({"x": ROW}), y[:1])
 
         @pytest.mark.infer(model="models/pair.onnx")

@@ -106,6 +106,12 @@ def test_one_long_first_call_does_not_use_the_warm_up_up() -> None:
     assert set(timings.all_ns) == {10 * MS}
 
 
+def test_a_very_slow_call_is_warmed_up_by_three() -> None:
+    """The first may have loaded something, the second, too: fewer would tell nothing of the calls that follow."""
+    machine = Machine(itertools.repeat(11 * S))
+    assert warm_up(machine.run, machine.clock, WARMUP_BOUND_NS) == ([11 * S] * 3, False)
+
+
 def test_times_that_keep_growing_never_settle() -> None:
     """The warm-up is given up at its bound, and says so."""
     machine = Machine(round(MS * 1.01**i) for i in itertools.count())
