@@ -306,11 +306,11 @@ class InferCase:
         return target
 
     def _engine_request(self, r: Request) -> EngineRequest:
-        of_files = self._bench.settings.backend or "onnxruntime"
-        is_file = isinstance(r.model, str | os.PathLike)
+        asked = self._bench.settings.backend  # of files, and of objects that nobody can call: an exported program
+        as_it_is = callable(r.model) or not (asked or isinstance(r.model, str | os.PathLike))
         return EngineRequest(
             model="" if r.model is None else r.model,
-            backend=r.backend or (of_files if is_file else CALLABLE),
+            backend=r.backend or (CALLABLE if as_it_is else asked or "onnxruntime"),
             precision=r.precision,
             batch=r.batch,
             shapes=r.shapes,
