@@ -9,6 +9,7 @@ from pytest_infer.device.cpu_state import disturbed_runs, excuses, outnumbered
 from pytest_infer.errors import MeasurementError
 from pytest_infer.metrics import METRICS
 from pytest_infer.result import Compared, Result
+from pytest_infer.stats import repeats
 from pytest_infer.stats.standing import Standing
 from pytest_infer.tolerances import default_inaccuracies
 from pytest_infer.verdict import Change, Evidence, Outcome, fails, judge
@@ -41,8 +42,6 @@ _BESIDE: Final = frozenset({"build", "load"})
 _GREEN: Final = frozenset({Outcome.PASSED, Outcome.IMPROVED, Outcome.NO_BASELINE})
 
 
-TENFOLD: Final = 10.0
-"""Runs of one recording that lie so far apart are no baseline: it takes a change of tenfold to be seen against them."""
 UNLIKE_P: Final = 0.005
 """A run so much faster than its baseline that this is its chance is not like the recorded ones: a suite's process may
 be another world (a thread pool that some other test has set up), in which slower code looks fast. So fresh runs are
@@ -156,13 +155,13 @@ class Decision:
         return tuple(results)
 
     def _odd(self, recorded: Sequence[Measurement], *, stands_out: bool) -> tuple[int, ...]:
-        """Which runs of a recording were disturbed as the others were not, or, where that is asked, stand out.
+        """Which runs of a recording were disturbed as the others were not, lie tenfold off, or, if asked, stand out.
 
         It is asked once: whoever goes on until nothing stands out has picked his runs.
         """
-        values = [run.metrics.get("latency", 0.0) for run in recorded] if stands_out else []
-        lone = self._gate.stand_outs(values, "latency") if values else []
-        return (*lone, *disturbed_runs([run.contention for run in recorded]))
+        values = [run.metrics.get("latency", 0.0) for run in recorded]
+        lone = self._gate.stand_outs(values, "latency") if stands_out else []
+        return (*lone, *repeats.far_off(values), *disturbed_runs([run.contention for run in recorded]))
 
     def _screened(self, measurement: Measurement) -> _Suspect:
         request, values = self._request, measurement.metrics
@@ -307,7 +306,7 @@ def inaccuracies(request: Request, measurement: Measurement) -> tuple[str, ...]:
 def scattered(metric: str, recorded: Sequence[Measurement]) -> str | None:
     """Why runs of a recording that lie tenfold apart make no baseline, by the metric; None where they don't."""
     values = [run.metrics[metric] for run in recorded if metric in run.metrics]
-    if len(values) < len(recorded) or min(values) <= 0 or max(values) < TENFOLD * min(values):
+    if len(values) < len(recorded) or min(values) <= 0 or max(values) < repeats.TENFOLD * min(values):
         return None
     return (
         f"{metric}: the {len(values)} runs of this recording lie from {min(values):.4g} to {max(values):.4g} "

@@ -155,7 +155,10 @@ def _doubt(change: Change) -> str:
     if change.suspected:
         fresh = f"{change.confirmed} fresh ones leave it open" if change.confirmed else "no fresh ones could be asked"
         what = "not beyond doubt" if change.other else f"a run looked slower, and {fresh}"
-    return f"{change}; {what}: this {shown_by} can show {change.detectable_text} and more"
+    if change.detectable is None:
+        return f"{change}; {what}: one run alone proves nothing"
+    more = "only" if change.sees_nothing else "and more"
+    return f"{change}; {what}: this {shown_by} can show {change.detectable_text} {more}"
 
 
 def fails(outcome: Outcome, *, strict: bool, require: bool) -> bool:

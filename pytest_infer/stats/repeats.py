@@ -7,13 +7,24 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from pytest_infer.stats.runs import Array, Real
 
 STANDS_OUT: Final = 4.0
 """A run this many run spreads off the others' median is made again (DESIGN 5.3)."""
+TENFOLD = 10.0
+"""Runs of one recording that lie so far apart are no baseline: it takes a change of tenfold to be seen against them."""
 _ONE_IN: Final = 5
+
+
+def far_off(values: Sequence[float]) -> list[int]:
+    """Which runs of a recording took ten times as long as its fastest: a lone one, or one in five."""
+    fastest = min(values)
+    out = [i for i, value in enumerate(values) if fastest > 0 and value >= TENFOLD * fastest]
+    return out if len(out) <= max(1, len(values) // _ONE_IN) else []
 
 
 def stands_out(y: Array, run_sd: Real, *, slow_only: bool = False) -> NDArray[np.bool_]:

@@ -59,6 +59,7 @@ def run_suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Ite
     short = ("--infer-time=0.05", "--infer-max-time=0.3", "--infer-runs=2", "--infer-report=report.json", "-rs")
     pytester.makeconftest(
         "from pytest_infer.device import cpu_state\ncpu_state.read_cpu_state = lambda *_: cpu_state.CpuState()\n"
+        "from pytest_infer.stats import repeats\nrepeats.TENFOLD = float('inf')\n"  # such short runs lie far apart
     )
     # Device locks lie in the folder for temporary files: nobody else's measurement is to be waited for.
     with tempfile.TemporaryDirectory(prefix="i-", ignore_cleanup_errors=True) as elsewhere:

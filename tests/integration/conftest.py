@@ -49,8 +49,10 @@ NEEDED: Final = "pytest_infer.plugin,pytest_benchmark.plugin,xdist.plugin"
 QUIET: Final = """
 from pytest_infer.device import cpu_state
 from pytest_infer.measure import loop
+from pytest_infer.stats import repeats
 
 loop.WARMUP_NS = loop.WARMUP_BOUND_NS = 2_000_000  # no verdict of these tests depends on a time
+repeats.TENFOLD = float("inf")  # nor on how far apart such short runs lie
 # The machine that runs these tests is shared: what its neighbours do must not change a verdict.
 cpu_state.read_cpu_state = lambda *_: cpu_state.CpuState()
 """

@@ -151,6 +151,19 @@ def test_a_suspicion_that_could_have_been_seen_passes(make_change: Callable[...,
     outcome, reasons = judge(Evidence(changes=(make_change(suspected=True, blind=True),)))
     assert outcome is Outcome.INCONCLUSIVE
     assert "a run looked slower" in reasons[0]
+    assert reasons[0].endswith("this baseline can show +1.0% and more")
+
+
+@pytest.mark.parametrize(
+    ("detectable", "end"),
+    [(None, "one run alone proves nothing"), (30.0, "this baseline can show more than tenfold only")],
+)
+def test_what_a_doubt_could_have_shown_is_a_sentence(
+    make_change: Callable[..., Change], detectable: float | None, end: str
+) -> None:
+    """Also where that is nothing, or next to it."""
+    _, reasons = judge(Evidence(changes=(make_change(suspected=True, blind=True, detectable=detectable),)))
+    assert reasons[0].endswith(end)
 
 
 def test_a_green_test_did_not_see_more_than_it_could(make_change: Callable[..., Change]) -> None:
