@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from pytest_infer.stats.comparison import alone, compare
+from pytest_infer.stats.comparison import Comparison, alone, compare
 
 if TYPE_CHECKING:
     from pytest_infer.stats.reference import Reference
@@ -69,22 +69,27 @@ def screen_margin(held: Reference, y_new: Array, rule: Rule) -> Array:
 
 def margin(held: Reference, fresh: Array, rule: Rule) -> Array:
     """(...) the smallest distance of fresh runs, (..., K), to the gate's three thresholds; positive: regressed."""
-    mean = compare(held, fresh)
-    return np.minimum(np.minimum(lower_end(held, fresh, rule.alpha), mean.estimate - rule.floor), mean.above)
+    mean, fastest = _both(held, fresh)
+    return np.minimum(np.minimum(_lower_end(mean, fastest, rule.alpha), mean.estimate - rule.floor), mean.above)
 
 
 def lower_end(held: Reference, fresh: Array, level: float) -> Array:
     """(...) what the fresh runs, (..., K), are slower by at least, as `level` (one-sided) has it; in log units."""
-    mean, fastest = compare(held, fresh), alone(held, fresh.min(axis=-1))
-    return np.asarray(
-        np.maximum(mean.estimate - mean.critical(level), fastest.estimate - fastest.critical(level * FASTEST_SHARE))
-    )
+    return _lower_end(*_both(held, fresh), level)
 
 
 def p_value(held: Reference, fresh: Array) -> Array:
     """(...) the level from which on the fresh runs, (..., K), are beyond chance by either statistic."""
-    fastest = alone(held, fresh.min(axis=-1))
-    return np.asarray(np.minimum(compare(held, fresh).p, fastest.p / FASTEST_SHARE))
+    mean, fastest = _both(held, fresh)
+    return np.asarray(np.minimum(mean.p, fastest.p / FASTEST_SHARE))
+
+
+def _both(held: Reference, fresh: Array) -> tuple[Comparison, Comparison]:
+    return compare(held, fresh), alone(held, fresh.min(axis=-1))
+
+
+def _lower_end(mean: Comparison, fastest: Comparison, level: float) -> Array:
+    return np.maximum(mean.estimate - mean.critical(level), fastest.estimate - fastest.critical(level * FASTEST_SHARE))
 
 
 def whole_margin(held: Reference, y: Array, rule: Rule) -> Array:

@@ -237,3 +237,25 @@ def test_a_copy_of_a_worker_is_not_heard(suite: Suite) -> None:
     """)
     assert suite.run("--infer-isolate=always").ret == 0
     assert suite.outcomes() == {"test_it": "no_baseline"}
+
+
+def test_a_fresh_process_imports_no_scipy(suite: Suite) -> None:
+    """A quarter of a second, which each of a recording's processes would take longer to start."""
+    suite.conftest("""
+def pytest_unconfigure():
+    import sys
+    from pathlib import Path
+    if "pytest_infer.measure.child" in sys.modules:
+        Path(__file__).with_name("imported").write_text(" ".join(sys.modules))
+""")
+    suite.write("""
+        import pytest
+
+        @pytest.mark.infer(model=sum, inputs=([1, 2],))
+        def test_it(infer_engine): pass
+    """)
+    assert suite.run("--infer-isolate=always").ret == 0
+    assert (suite.report().results[0].intervals.keys()) >= {"latency"}
+    imported = (suite.path / "imported").read_text().split()
+    assert "numpy" in imported
+    assert "scipy" not in imported

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import special
 
-from pytest_infer.stats.quantiles import block_medians, order_interval, quantile_interval
+from pytest_infer.measure.loop import BLOCKS, FEWEST_BLOCKS
+from pytest_infer.stats.quantiles import STUDENT_95, block_medians, order_interval, quantile_interval
 
 
 def autocorrelated(
@@ -34,6 +36,12 @@ def test_the_interval_covers(memory: float, q: float) -> None:
         estimate = quantile_interval(np.array_split(autocorrelated(random, 600, memory), 8), q)
         held += estimate.low <= true <= estimate.high
     assert 0.90 <= held / 300 <= 1.0
+
+
+def test_the_table_of_student_is_scipys() -> None:
+    """It holds the blocks that the loop makes, so that a fresh process needs no SciPy, and SciPy's own values."""
+    assert STUDENT_95.keys() == {BLOCKS - 1, FEWEST_BLOCKS - 1}
+    assert list(STUDENT_95.values()) == pytest.approx([special.stdtrit(df, 0.975) for df in STUDENT_95], rel=1e-8)
 
 
 def test_resembling_samples_count_for_less() -> None:
