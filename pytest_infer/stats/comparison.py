@@ -53,24 +53,14 @@ def compare(held: Reference, fresh: Array) -> Comparison:
     """Hold fresh runs, (..., K) y of K >= 1 runs of one session, against a baseline."""
     count = fresh.shape[-1]
     mean = fresh.mean(axis=-1)
-    squares = np.square(fresh - mean[..., None]).sum(axis=-1)
+    # One run tells nothing of its noise: that is then the same for all, and so is its critical value, which is slow.
+    squares = np.square(fresh - mean[..., None]).sum(axis=-1) if count > 1 else 0.0
     noise = _noise(held, run_variance(held, squares, count - 1), count)
     return Comparison(
         estimate=mean - held.level,
         se=np.sqrt(np.asarray(noise.value)),
         df=np.maximum(noise.df, 1.0),
         above=fresh.min(axis=-1) - held.bound,
-    )
-
-
-def alone(held: Reference, run: Array) -> Comparison:
-    """Hold one run, (...) y, against a baseline: what others of its session were has no part in its noise."""
-    noise = _noise(held, run_variance(held, 0.0, 0), 1)
-    return Comparison(
-        estimate=run - held.level,
-        se=np.sqrt(np.asarray(noise.value)),
-        df=np.maximum(noise.df, 1.0),
-        above=run - held.bound,
     )
 
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from pytest_infer.stats.comparison import alone, compare
+from pytest_infer.stats.comparison import compare
 from pytest_infer.stats.mde import minimum_detectable_effect
 from pytest_infer.stats.reference import log_ratio, reference, shift_ratio
-from pytest_infer.stats.rule import Rule, lower_end, margin, p_value
+from pytest_infer.stats.rule import Rule, hold
 from pytest_infer.stats.spread import FIRM_SESSIONS
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def screen(runs: Runs, spread: Spread, y_new: float, *, shift: Shift | None = No
 
     Suspected slower: p <= rule.screen_p. Suspected faster, to whoever confirms improvements: p >= 1 - rule.screen_p.
     """
-    return float(alone(reference(runs, spread, shift), np.array(y_new)).p)
+    return float(compare(reference(runs, spread, shift), np.array([y_new])).p)
 
 
 def confirm(runs: Runs, spread: Spread, fresh: Array, rule: Rule, *, shift: Shift | None = None) -> Change:
@@ -75,19 +75,19 @@ def confirm(runs: Runs, spread: Spread, fresh: Array, rule: Rule, *, shift: Shif
         shift: the session's, from the eighth test on.
     """
     held = reference(runs, spread, shift)
-    compared = compare(held, fresh)
-    half, low = float(compared.critical(_TAIL_OF_95)), float(lower_end(held, fresh, _TAIL_OF_95))
+    slower, faster = hold(held, fresh), hold(held.mirrored(), -fresh)
+    compared = slower.mean
     return Change(
         estimate=float(compared.estimate),
-        low=low,
-        high=float(compared.estimate) + half,
-        p=float(p_value(held, fresh)),
+        low=float(slower.lower_end(_TAIL_OF_95)),
+        high=float(compared.estimate + compared.critical(_TAIL_OF_95)),
+        p=float(slower.p),
         se=float(compared.se),
         df=float(compared.df),
         mde=minimum_detectable_effect(runs, spread, rule, shift=shift),
         ranked=bool(compared.above > 0),
         provisional=runs.sessions < FIRM_SESSIONS,
         relative=held.shift is not None,
-        regressed=bool(margin(held, fresh, rule) > 0),
-        improved=bool(margin(held.mirrored(), -fresh, rule) > 0),
+        regressed=bool(slower.margin(rule) > 0),
+        improved=bool(faster.margin(rule) > 0),
     )

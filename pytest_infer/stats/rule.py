@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from pytest_infer.stats.comparison import Comparison, alone, compare
+from pytest_infer.stats.comparison import Comparison, compare
 
 if TYPE_CHECKING:
     from pytest_infer.stats.reference import Reference
@@ -61,35 +61,43 @@ class Rule:
         return math.log1p(self.max_regression)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Fresh:
+    """Fresh runs held against a baseline by both statistics.
+
+    Attributes:
+        mean: of all of them.
+        fastest: the fastest, as one run.
+    """
+
+    mean: Comparison
+    fastest: Comparison
+
+    @property
+    def p(self) -> Array:
+        """(...) the level from which on they are slower beyond chance by either statistic."""
+        return np.asarray(np.minimum(self.mean.p, self.fastest.p / FASTEST_SHARE))
+
+    def lower_end(self, level: float) -> Array:
+        """(...) what they are slower by at least, as `level` (one-sided) has it; in log units."""
+        mean = self.mean.estimate - self.mean.critical(level)
+        return np.maximum(mean, self.fastest.estimate - self.fastest.critical(level * FASTEST_SHARE))
+
+    def margin(self, rule: Rule) -> Array:
+        """(...) the smallest distance to the gate's three thresholds; positive: regressed."""
+        beyond = np.minimum(self.lower_end(rule.alpha), self.mean.estimate - rule.floor)
+        return np.minimum(beyond, self.mean.above)
+
+
+def hold(held: Reference, fresh: Array) -> Fresh:
+    """Hold fresh runs, (..., K) y of one session, against a baseline by both statistics."""
+    return Fresh(mean=compare(held, fresh), fastest=compare(held, fresh.min(axis=-1, keepdims=True)))
+
+
 def screen_margin(held: Reference, y_new: Array, rule: Rule) -> Array:
     """(...) how far one screening run lies beyond the threshold of suspicion; positive: suspected."""
-    one = alone(held, y_new)
+    one = compare(held, y_new[..., None])
     return np.asarray(one.estimate - one.critical(rule.screen_p))
-
-
-def margin(held: Reference, fresh: Array, rule: Rule) -> Array:
-    """(...) the smallest distance of fresh runs, (..., K), to the gate's three thresholds; positive: regressed."""
-    mean, fastest = _both(held, fresh)
-    return np.minimum(np.minimum(_lower_end(mean, fastest, rule.alpha), mean.estimate - rule.floor), mean.above)
-
-
-def lower_end(held: Reference, fresh: Array, level: float) -> Array:
-    """(...) what the fresh runs, (..., K), are slower by at least, as `level` (one-sided) has it; in log units."""
-    return _lower_end(*_both(held, fresh), level)
-
-
-def p_value(held: Reference, fresh: Array) -> Array:
-    """(...) the level from which on the fresh runs, (..., K), are beyond chance by either statistic."""
-    mean, fastest = _both(held, fresh)
-    return np.asarray(np.minimum(mean.p, fastest.p / FASTEST_SHARE))
-
-
-def _both(held: Reference, fresh: Array) -> tuple[Comparison, Comparison]:
-    return compare(held, fresh), alone(held, fresh.min(axis=-1))
-
-
-def _lower_end(mean: Comparison, fastest: Comparison, level: float) -> Array:
-    return np.maximum(mean.estimate - mean.critical(level), fastest.estimate - fastest.critical(level * FASTEST_SHARE))
 
 
 def whole_margin(held: Reference, y: Array, rule: Rule) -> Array:
@@ -100,4 +108,4 @@ def whole_margin(held: Reference, y: Array, rule: Rule) -> Array:
         y: (..., 1 + K) the screening run, then the K fresh runs.
         rule: what is asked.
     """
-    return np.minimum(screen_margin(held, y[..., 0], rule), margin(held, y[..., 1:], rule))
+    return np.minimum(screen_margin(held, y[..., 0], rule), hold(held, y[..., 1:]).margin(rule))

@@ -11,7 +11,7 @@ from pytest_infer.stats.comparison import compare
 from pytest_infer.stats.moderation import Variance
 from pytest_infer.stats.reference import reference
 from pytest_infer.stats.repeats import stands_out
-from pytest_infer.stats.rule import FASTEST_SHARE, Rule, p_value, whole_margin
+from pytest_infer.stats.rule import FASTEST_SHARE, Rule, hold, whole_margin
 from pytest_infer.stats.runs import Runs
 from pytest_infer.stats.shift import session_shift
 from pytest_infer.stats.spread import Spread, declared, estimate_spread
@@ -140,7 +140,7 @@ def test_the_fastest_run_adds_a_tenth_of_alpha_at_most(recording: Recording, *, 
     shift = session_shift(others) if relative else None
     held = reference(Runs(y=runs, session=recording.code), _quiet(recording), shift)
     fresh = SESSION_SD * random.standard_normal((TESTS, 1)) + RUN_SD * random.standard_normal((TESTS, rule.confirm))
-    both, mean = p_value(held, fresh) < rule.alpha, compare(held, fresh).p < rule.alpha
+    both, mean = hold(held, fresh).p < rule.alpha, compare(held, fresh).p < rule.alpha
     assert 0 <= np.mean(both) - np.mean(mean) <= FASTEST_SHARE * rule.alpha
     assert np.mean(both) <= rule.alpha
 

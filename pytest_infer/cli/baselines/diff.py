@@ -173,8 +173,4 @@ def _figures(change: Change | None) -> tuple[str, str, str]:
     if change is None:
         return "-", "-", "-"
     firm = " (provisional)" if change.provisional else ""
-    return (
-        percent(change.estimate),
-        change.interval_text,
-        f"{change.detectable_text}{firm}",
-    )
+    return percent(change.estimate), change.interval_text, f"{change.detectable_text}{firm}"
